@@ -1,0 +1,319 @@
+//! The glue between the author's trait and the border. Every entry is guarded here: a panic in a plugin
+//! becomes a status and a log line, for one that reached an `extern "C"` function would end the daemon.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
+
+use abi_stable::std_types::{ROption, RStr};
+use abi_stable::type_level::downcasting::TD_Opaque;
+use guerrilla_plugin_abi as abi;
+use guerrilla_plugin_abi::{Instance_TO, InstanceBox, Status};
+
+use crate::host::Host;
+use crate::plugin::Plugin;
+use crate::transaction::Transaction;
+use crate::verdict::Verdict;
+
+/// Signature of a processor's constructor behind the border.
+pub type Create = fn(&abi::Host, &str, &mut ROption<InstanceBox>) -> Status;
+
+/// Makes an instance of `P` and puts it into `out`.
+pub fn create<P: Plugin>(host: &abi::Host, config: &str, out: &mut ROption<InstanceBox>) -> Status {
+    let host = Host::new(*host);
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let config = serde_json::from_str(config).map_err(|e| e.to_string())?;
+        P::create(host, config)
+    }));
+    match made {
+        Ok(Ok(plugin)) => {
+            let guarded = Guarded { plugin: Some(plugin), host };
+            *out = ROption::RSome(Instance_TO::from_value(guarded, TD_Opaque));
+            Status::CONTINUE
+        }
+        Ok(Err(why)) => {
+            host.explain(&one_line(&why));
+            Status::BAD_CONFIG
+        }
+        Err(payload) => {
+            host.explain(&format!("panicked in create: {}", describe(payload)));
+            Status::PANICKED
+        }
+    }
+}
+
+/// Calls the constructor of the named processor.
+pub fn create_named(
+    processors: &[(&str, Create)],
+    host: &abi::Host,
+    name: &str,
+    config: &str,
+    out: &mut ROption<InstanceBox>,
+) -> Status {
+    install_panic_hook();
+    match processors.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((_, create)) => create(host, config, out),
+        None => Status::NO_SUCH_PROCESSOR,
+    }
+}
+
+/// A plugin behind its guards.
+struct Guarded<P> {
+    /// Taken only by `drop`.
+    plugin: Option<P>,
+    host: Host,
+}
+
+impl<P: Plugin> Guarded<P> {
+    #[inline]
+    fn guard(&self, entry: &str, call: impl FnOnce(&P) -> Status) -> Status {
+        let Some(plugin) = &self.plugin else { return Status::INTERNAL };
+        match catch_unwind(AssertUnwindSafe(|| call(plugin))) {
+            Ok(status) => status,
+            Err(payload) => self.panicked(entry, payload),
+        }
+    }
+
+    #[cold]
+    fn panicked(&self, entry: &str, payload: Box<dyn Any + Send>) -> Status {
+        let text = format!("panicked in {entry}: {}", describe(payload));
+        self.host.explain(&text);
+        self.host.error(format_args!("{text}"));
+        Status::PANICKED
+    }
+
+    fn failed(&self, why: &str) -> Status {
+        self.host.explain(&one_line(why));
+        Status::INTERNAL
+    }
+}
+
+impl<P: Plugin> abi::Instance for Guarded<P> {
+    fn start(&self) -> Status {
+        self.guard("start", |plugin| match plugin.start() {
+            Ok(()) => Status::CONTINUE,
+            Err(why) => self.failed(&why),
+        })
+    }
+
+    #[inline]
+    fn process(&self, phase: abi::Phase, raw: abi::Txn<'_>) -> Status {
+        self.guard(phase_name(phase), |plugin| {
+            let txn = Transaction::new(raw, self.host);
+            let verdict = match phase {
+                abi::Phase::CONNECT => plugin.connect(txn),
+                abi::Phase::HELO => plugin.helo(txn),
+                abi::Phase::MAIL => plugin.mail(txn),
+                abi::Phase::RCPT => plugin.rcpt(txn),
+                abi::Phase::SAVE => plugin.save(txn),
+                _ => Verdict::CONTINUE,
+            };
+            // After a hold the transaction is no longer ours to touch; a pending verdict has no reply.
+            if let (Some(reply), true) = (&verdict.reply, verdict.status != Status::PENDING) {
+                Transaction::new(raw, self.host).set_reply(reply);
+            }
+            verdict.status
+        })
+    }
+
+    fn event(&self, event: abi::Event, raw: abi::Txn<'_>) -> Status {
+        self.guard(event_name(event), |plugin| {
+            let txn = Transaction::new(raw, self.host);
+            match event {
+                abi::Event::OPENED => plugin.opened(txn),
+                abi::Event::CLOSED => plugin.closed(txn),
+                abi::Event::SETTLED => {
+                    if let Err(why) = plugin.settled(txn) {
+                        return self.failed(&why);
+                    }
+                }
+                _ => {}
+            }
+            Status::CONTINUE
+        })
+    }
+
+    fn drain(&self, deadline_ms: u64) -> Status {
+        self.guard("drain", |plugin| {
+            plugin.drain(deadline_ms);
+            Status::CONTINUE
+        })
+    }
+
+    fn stop(&self) -> Status {
+        self.guard("stop", |plugin| {
+            plugin.stop();
+            Status::CONTINUE
+        })
+    }
+}
+
+impl<P> Drop for Guarded<P> {
+    fn drop(&mut self) {
+        let plugin = self.plugin.take();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(plugin))) {
+            self.host.error(format_args!("panicked in drop: {}", describe(payload)));
+        }
+    }
+}
+
+fn phase_name(phase: abi::Phase) -> &'static str {
+    match phase {
+        abi::Phase::CONNECT => "connect",
+        abi::Phase::HELO => "helo",
+        abi::Phase::MAIL => "mail",
+        abi::Phase::RCPT => "rcpt",
+        abi::Phase::SAVE => "save",
+        _ => "process",
+    }
+}
+
+fn event_name(event: abi::Event) -> &'static str {
+    match event {
+        abi::Event::OPENED => "opened",
+        abi::Event::CLOSED => "closed",
+        abi::Event::SETTLED => "settled",
+        _ => "event",
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\r', '\n'], " ")
+}
+
+thread_local! {
+    /// Where the last panic of this thread was raised; the payload does not say.
+    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// What a panic said, and where. Forgets the payload: dropping foreign data may panic again.
+fn describe(payload: Box<dyn Any + Send>) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(not a text)".to_owned());
+    std::mem::forget(payload);
+    match LOCATION.take() {
+        Some(location) => format!("{} ({location})", one_line(&text)),
+        None => one_line(&text),
+    }
+}
+
+/// Keeps panics of a `.so` off the daemon's stderr: each `.so` has a standard library, and so a panic hook, of
+/// its own. Built-in processors share the host's and do not come here.
+fn install_panic_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|info| {
+            let location = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
+            LOCATION.with(|slot| {
+                if let Ok(mut slot) = slot.try_borrow_mut() {
+                    *slot = location;
+                }
+            });
+        }));
+    });
+}
+
+/// Makes a shared library out of one or more processors.
+///
+/// ```
+/// use guerrilla_plugin_api::{export_plugin, Host, NoConfig, Phase, Plugin, Transaction, Verdict};
+///
+/// struct Polite;
+///
+/// impl Plugin for Polite {
+///     const NAME: &'static str = "Polite";
+///     const PHASES: &'static [Phase] = &[Phase::Save];
+///     type Config = NoConfig;
+///
+///     fn create(_host: Host, _config: NoConfig) -> Result<Self, String> {
+///         Ok(Self)
+///     }
+///
+///     fn save(&self, mut txn: Transaction<'_>) -> Verdict {
+///         match txn.add_header("X-Polite", "thank you") {
+///             Ok(()) => Verdict::CONTINUE,
+///             Err(_) => Verdict::DEFER,
+///         }
+///     }
+/// }
+///
+/// export_plugin!(Polite);
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! export_plugin {
+    ($($processor:ty),+ $(,)?) => {
+        const _: () = {
+            use $crate::__border as border;
+
+            const FILE: border::FileInfo = border::FileInfo {
+                name: ::core::env!("CARGO_PKG_NAME"),
+                version: ::core::env!("CARGO_PKG_VERSION"),
+                authors: ::core::env!("CARGO_PKG_AUTHORS"),
+                license: ::core::env!("CARGO_PKG_LICENSE"),
+                description: ::core::env!("CARGO_PKG_DESCRIPTION"),
+                panic_abort: ::core::cfg!(panic = "abort"),
+                processors: &[$(border::ProcessorInfo::of::<$processor>()),+],
+            };
+            const LEN: usize = FILE.json_len();
+
+            #[used]
+            #[unsafe(link_section = ".note.guerrilla.plugin")]
+            static NOTE: border::Note<LEN> = border::Note::manifest(FILE.json::<LEN>());
+
+            extern "C" fn create<'a, 'b>(
+                host: &'b border::Host,
+                name: border::RStr<'a>,
+                config: border::RStr<'a>,
+                out: &'b mut border::ROption<border::InstanceBox>,
+            ) -> border::Status {
+                border::create_named(
+                    &[$((<$processor as $crate::Plugin>::NAME, border::create::<$processor>)),+],
+                    host,
+                    name.as_str(),
+                    config.as_str(),
+                    out,
+                )
+            }
+
+            fn root() -> border::Root_Ref {
+                border::root(NOTE.desc(), FILE.panic_abort, create)
+            }
+
+            extern "C" fn erased() -> border::RootModuleResult {
+                border::call_root(root)
+            }
+
+            // SAFETY: the name is the one abi_stable's loaders look for, and the static is what they
+            // expect behind it: a header made for the root type that `erased` returns.
+            #[unsafe(export_name = "_1as_0lib_1header_0root_bmodule_bloader")]
+            static HEADER: border::LibHeader = unsafe {
+                border::LibHeader::from_constructor::<border::Root_Ref>(
+                    erased,
+                    border::CheckTypeLayout::Yes,
+                )
+            };
+        };
+    };
+}
+
+/// The root of a plugin file.
+pub fn root(
+    manifest: &'static [u8],
+    panic_abort: bool,
+    create: for<'a, 'b> extern "C" fn(
+        &'b abi::Host,
+        RStr<'a>,
+        RStr<'a>,
+        &'b mut ROption<InstanceBox>,
+    ) -> Status,
+) -> abi::Root_Ref {
+    use abi_stable::prefix_type::PrefixTypeTrait;
+    let manifest = std::str::from_utf8(manifest).unwrap_or_default();
+    abi::Root { api_minor: abi::API_MINOR, panic_abort, manifest: manifest.into(), create }
+        .leak_into_prefix()
+}

@@ -1,0 +1,410 @@
+//! What a processor sees of a connection and its message.
+
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+use abi_stable::std_types::{RSlice, RStr};
+use guerrilla_plugin_abi as abi;
+use guerrilla_plugin_abi::{BytesField, ItemField, List, NumberField, Status, TextField};
+
+use crate::held::Held;
+use crate::host::Host;
+use crate::verdict::{Reply, Verdict};
+
+/// One connection and, from MAIL on, the message it brings.
+///
+/// Getters borrow the transaction shared and setters borrow it exclusively, so no view can outlive a
+/// change. What a phase cannot know yet is absent: there is no sender at `connect`, no body before `save`.
+pub struct Transaction<'a> {
+    raw: abi::Txn<'a>,
+    host: Host,
+    /// The host keeps caches behind getters: one thread at a time.
+    not_sync: PhantomData<Cell<()>>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(raw: abi::Txn<'a>, host: Host) -> Self {
+        Self { raw, host, not_sync: PhantomData }
+    }
+
+    /// Id of the connection; log lines of the host begin with it.
+    pub fn session_id(&self) -> &str {
+        self.text(TextField::SESSION_ID).unwrap_or_default()
+    }
+
+    /// Name of the listener the client came in by (`listen_interface`).
+    pub fn listener(&self) -> &str {
+        self.text(TextField::LISTENER).unwrap_or_default()
+    }
+
+    /// Host name of the server (`host_name`).
+    pub fn server_name(&self) -> &str {
+        self.text(TextField::SERVER_NAME).unwrap_or_default()
+    }
+
+    /// Address of the client without port, such as `192.0.2.7`; empty on a Unix socket.
+    pub fn remote_ip(&self) -> &str {
+        self.text(TextField::REMOTE_IP).unwrap_or_default()
+    }
+
+    /// TCP port of the client.
+    pub fn remote_port(&self) -> Option<u16> {
+        self.number(NumberField::REMOTE_PORT).and_then(|port| u16::try_from(port).ok())
+    }
+
+    /// Name of the client, where a trusted proxy has told it.
+    pub fn remote_name(&self) -> Option<&str> {
+        self.text(TextField::REMOTE_NAME)
+    }
+
+    /// Address the client connected to.
+    pub fn local_ip(&self) -> &str {
+        self.text(TextField::LOCAL_IP).unwrap_or_default()
+    }
+
+    /// TCP port the client connected to.
+    pub fn local_port(&self) -> Option<u16> {
+        self.number(NumberField::LOCAL_PORT).and_then(|port| u16::try_from(port).ok())
+    }
+
+    /// Name given with HELO, EHLO or LHLO.
+    pub fn helo(&self) -> Option<&str> {
+        self.text(TextField::HELO)
+    }
+
+    /// Whether the client spoke EHLO or LHLO.
+    pub fn is_esmtp(&self) -> bool {
+        self.number(NumberField::ESMTP) == Some(1)
+    }
+
+    /// Protocol as the Received field names it (RFC 3848): `SMTP`, `ESMTPS`, `LMTP`, ...
+    pub fn protocol(&self) -> &str {
+        self.text(TextField::PROTOCOL).unwrap_or("SMTP")
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_tls(&self) -> bool {
+        self.number(NumberField::TLS) == Some(1)
+    }
+
+    /// TLS version, such as `TLSv1.3`.
+    pub fn tls_version(&self) -> Option<&str> {
+        self.text(TextField::TLS_VERSION)
+    }
+
+    /// Name of the TLS cipher suite.
+    pub fn tls_cipher(&self) -> Option<&str> {
+        self.text(TextField::TLS_CIPHER)
+    }
+
+    /// Subject of the client's verified certificate.
+    pub fn tls_client(&self) -> Option<&str> {
+        self.text(TextField::TLS_CLIENT)
+    }
+
+    /// Reverse-path without brackets: empty for the null reverse-path, absent before MAIL.
+    pub fn sender(&self) -> Option<&str> {
+        self.text(TextField::SENDER)
+    }
+
+    /// Local part of the reverse-path, unquoted.
+    pub fn sender_local_part(&self) -> Option<&str> {
+        self.text(TextField::SENDER_LOCAL_PART)
+    }
+
+    /// Domain of the reverse-path as given.
+    pub fn sender_domain(&self) -> Option<&str> {
+        self.text(TextField::SENDER_DOMAIN)
+    }
+
+    /// Parameters of MAIL, such as `("BODY", Some("8BITMIME"))`.
+    pub fn sender_parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        parameters(self.text(TextField::SENDER_PARAMETERS).unwrap_or_default())
+    }
+
+    /// Recipients in order; at `rcpt` the last is the one in question.
+    pub fn recipients(&self) -> impl DoubleEndedIterator<Item = Recipient<'_>> + ExactSizeIterator {
+        (0..self.len(List::RECIPIENTS)).map(move |index| Recipient { txn: self, index })
+    }
+
+    /// The body as received: CRLF kept, dots unstuffed, in one piece; empty before `save`.
+    pub fn body(&self) -> &[u8] {
+        self.bytes(BytesField::BODY, 0).unwrap_or_default()
+    }
+
+    /// The message as it is to be stored, piece by piece: delivery header, added header fields, and the body
+    /// without the removed ones. Write the pieces one after the other.
+    pub fn message(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        (0..self.len(List::PIECES))
+            .map(move |index| self.bytes(BytesField::PIECE, index).unwrap_or_default())
+    }
+
+    /// Header fields in order: name as written, value still folded and encoded.
+    pub fn headers(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        (0..self.len(List::HEADERS)).map(move |index| {
+            (
+                self.bytes(BytesField::HEADER_NAME, index).unwrap_or_default(),
+                self.bytes(BytesField::HEADER_VALUE, index).unwrap_or_default(),
+            )
+        })
+    }
+
+    /// Value of the first header field of that name, in any case; still folded and encoded.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+    }
+
+    /// Decoded subject, once a stage (`HeadersParser`) has set it.
+    pub fn subject(&self) -> Option<&str> {
+        self.text(TextField::SUBJECT)
+    }
+
+    /// Hashes that stages have made for the message (`Hasher`).
+    pub fn hashes(&self) -> impl ExactSizeIterator<Item = &str> {
+        (0..self.len(List::HASHES))
+            .map(move |index| self.item(List::HASHES, index, ItemField::VALUE).unwrap_or_default())
+    }
+
+    /// Id the message will be acknowledged with.
+    pub fn queued_id(&self) -> &str {
+        self.text(TextField::QUEUED_ID).unwrap_or_default()
+    }
+
+    /// Lines to store in front of the message, each ending in CRLF (`Header`).
+    pub fn delivery_header(&self) -> &str {
+        self.text(TextField::DELIVERY_HEADER).unwrap_or_default()
+    }
+
+    /// When the transaction began, in milliseconds of Unix time.
+    pub fn arrived_ms(&self) -> Option<u64> {
+        self.number(NumberField::ARRIVED_MS)
+    }
+
+    /// Milliseconds left until the host gives up on this chain.
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.number(NumberField::DEADLINE_MS)
+    }
+
+    /// In `settled`: whether the whole chain came to an acceptance.
+    pub fn is_accepted(&self) -> bool {
+        matches!(self.number(NumberField::OUTCOME), Some(0 | 1))
+    }
+
+    /// A note left by an earlier stage or phase.
+    pub fn note(&self, scope: Scope, key: &str) -> Option<&[u8]> {
+        self.raw.vt.note()(self.raw.ctx, scope.number(), key.into()).into_option().map(as_bytes)
+    }
+
+    /// Leaves a note for later stages and phases; an empty value removes it.
+    ///
+    /// # Errors
+    /// When the host takes no note of that size or name.
+    pub fn set_note(&mut self, scope: Scope, key: &str, value: &[u8]) -> Result<(), Refused> {
+        refused(self.raw.vt.set_note()(self.raw.ctx, scope.number(), key.into(), value.into()))
+    }
+
+    /// Sets the decoded subject.
+    ///
+    /// # Errors
+    /// When there is no message yet.
+    pub fn set_subject(&mut self, subject: &str) -> Result<(), Refused> {
+        self.set_text(TextField::SUBJECT, subject)
+    }
+
+    /// Sets the id the message is acknowledged with.
+    ///
+    /// # Errors
+    /// When it is empty, longer than 255 bytes or not printable ASCII.
+    pub fn set_queued_id(&mut self, id: &str) -> Result<(), Refused> {
+        self.set_text(TextField::QUEUED_ID, id)
+    }
+
+    /// Sets the lines to store in front of the message.
+    ///
+    /// # Errors
+    /// When they are not whole header lines, each ending in CRLF.
+    pub fn set_delivery_header(&mut self, lines: &str) -> Result<(), Refused> {
+        self.set_text(TextField::DELIVERY_HEADER, lines)
+    }
+
+    /// Adds a hash.
+    ///
+    /// # Errors
+    /// When there is no message yet.
+    pub fn push_hash(&mut self, hash: &str) -> Result<(), Refused> {
+        refused(self.raw.vt.push()(self.raw.ctx, List::HASHES, hash.into()))
+    }
+
+    /// Adds a header field in front of the message. A value of several lines is folded already.
+    ///
+    /// # Errors
+    /// When name or value would break the header.
+    pub fn add_header(&mut self, name: &str, value: &str) -> Result<(), Refused> {
+        refused(self.raw.vt.add_header()(self.raw.ctx, name.into(), value.into()))
+    }
+
+    /// Removes all header fields of that name, in any case, from the message as it is stored; answers how many.
+    pub fn remove_header(&mut self, name: &str) -> usize {
+        self.raw.vt.remove_header()(self.raw.ctx, name.into())
+    }
+
+    /// Gives one recipient a verdict of its own: LMTP and PRDR clients hear it, SMTP ones by the merge rule.
+    ///
+    /// # Errors
+    /// When there is no such recipient, or verdict and reply do not fit.
+    pub fn set_recipient(&mut self, index: usize, verdict: &Verdict) -> Result<(), Refused> {
+        let (code, enhanced, text) = match &verdict.reply {
+            Some(reply) => (reply.code, reply.enhanced.as_ref(), reply.text.as_ref()),
+            None => (0, "", ""),
+        };
+        let set = self.raw.vt.set_recipient();
+        refused(set(self.raw.ctx, index, verdict.status, code, enhanced.into(), text.into()))
+    }
+
+    /// Takes hold of the transaction, to complete it later from any thread. Return [`Verdict::PENDING`] then.
+    /// `None` where it cannot be held: in an event, or when it is held already.
+    pub fn hold(self) -> Option<Held> {
+        let held = self.raw.vt.hold()(self.raw.ctx).into_option()?;
+        Some(Held::new(held, self.host))
+    }
+
+    pub(crate) fn set_reply(&mut self, reply: &Reply) {
+        let set = self.raw.vt.set_reply();
+        // A refused reply leaves the host's own for the verdict; the host logs why.
+        let _ = set(
+            self.raw.ctx,
+            reply.code,
+            reply.enhanced.as_ref().into(),
+            reply.text.as_ref().into(),
+        );
+    }
+
+    fn set_text(&mut self, field: TextField, value: &str) -> Result<(), Refused> {
+        refused(self.raw.vt.set_text()(self.raw.ctx, field, value.into()))
+    }
+
+    #[inline]
+    fn text(&self, field: TextField) -> Option<&str> {
+        self.raw.vt.text()(self.raw.ctx, field).into_option().map(as_str)
+    }
+
+    #[inline]
+    fn number(&self, field: NumberField) -> Option<u64> {
+        self.raw.vt.number()(self.raw.ctx, field).into_option()
+    }
+
+    #[inline]
+    fn bytes(&self, field: BytesField, index: usize) -> Option<&[u8]> {
+        self.raw.vt.bytes()(self.raw.ctx, field, index).into_option().map(as_bytes)
+    }
+
+    #[inline]
+    fn len(&self, list: List) -> usize {
+        self.raw.vt.len()(self.raw.ctx, list)
+    }
+
+    #[inline]
+    fn item(&self, list: List, index: usize, field: ItemField) -> Option<&str> {
+        self.raw.vt.item()(self.raw.ctx, list, index, field).into_option().map(as_str)
+    }
+}
+
+/// One recipient of a transaction.
+#[derive(Clone, Copy)]
+pub struct Recipient<'a> {
+    txn: &'a Transaction<'a>,
+    index: usize,
+}
+
+impl<'a> Recipient<'a> {
+    /// Its place in the list, as [`Transaction::set_recipient`] wants it.
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    /// The mailbox as given, without brackets.
+    pub fn address(self) -> &'a str {
+        self.field(ItemField::VALUE)
+    }
+
+    /// Local part, unquoted.
+    pub fn local_part(self) -> &'a str {
+        self.field(ItemField::LOCAL_PART)
+    }
+
+    /// Domain as given; an address literal keeps its brackets.
+    pub fn domain(self) -> &'a str {
+        self.field(ItemField::DOMAIN)
+    }
+
+    /// Parameters of RCPT, such as `("NOTIFY", Some("NEVER"))`.
+    pub fn parameters(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        parameters(self.field(ItemField::PARAMETERS))
+    }
+
+    fn field(self, field: ItemField) -> &'a str {
+        self.txn.item(List::RECIPIENTS, self.index, field).unwrap_or_default()
+    }
+}
+
+/// How long a note lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Until the transaction ends.
+    Mail,
+    /// Until the connection ends.
+    Session,
+}
+
+impl Scope {
+    const fn number(self) -> abi::Scope {
+        match self {
+            Self::Mail => abi::Scope::MAIL,
+            Self::Session => abi::Scope::SESSION,
+        }
+    }
+}
+
+/// The host did not take what a setter gave it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The value is malformed, too long or out of range.
+    BadValue,
+    /// It cannot be set in this phase, or not with this host.
+    Unsupported,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::BadValue => "the host refused a malformed value",
+            Self::Unsupported => "the host cannot set this here",
+        })
+    }
+}
+
+impl std::error::Error for Refused {}
+
+fn refused(status: Status) -> Result<(), Refused> {
+    match status {
+        Status::CONTINUE => Ok(()),
+        Status::BAD_VALUE => Err(Refused::BadValue),
+        _ => Err(Refused::Unsupported),
+    }
+}
+
+fn as_bytes(slice: RSlice<'_, u8>) -> &[u8] {
+    slice.as_slice()
+}
+
+/// Splits ESMTP parameters as the host passes them on: blank-separated, checked by the protocol already.
+fn parameters(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    text.split_ascii_whitespace().map(|parameter| match parameter.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (parameter, None),
+    })
+}
+
+fn as_str(text: RStr<'_>) -> &str {
+    text.as_str()
+}
