@@ -66,6 +66,13 @@ impl FileInfo {
         bytes
     }
 
+    /// The manifest, for processors that stand in no file.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.json_len()];
+        self.render(&mut Out { bytes: &mut bytes, len: 0 });
+        bytes
+    }
+
     const fn render(&self, out: &mut Out<'_>) {
         out.raw("{\"schema\":1,\"api\":\"1.0\"");
         out.field("name", self.name);

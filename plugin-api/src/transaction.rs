@@ -342,6 +342,13 @@ impl<'a> Recipient<'a> {
         parameters(self.field(ItemField::PARAMETERS))
     }
 
+    /// Whether a stage has refused this recipient by [`Transaction::set_recipient`].
+    pub fn is_refused(self) -> bool {
+        let get = self.txn.raw.vt.item_number();
+        let verdict = get(self.txn.raw.ctx, List::RECIPIENTS, self.index, ItemField::VERDICT);
+        verdict.into_option().is_some_and(|status| status > u64::from(Status::ACCEPT.0))
+    }
+
     fn field(self, field: ItemField) -> &'a str {
         self.txn.item(List::RECIPIENTS, self.index, field).unwrap_or_default()
     }

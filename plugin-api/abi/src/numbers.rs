@@ -209,7 +209,7 @@ open_set! {
 }
 
 open_set! {
-    /// A text of one list item. An unknown one is absent.
+    /// A text or number of one list item. An unknown one is absent.
     ItemField {
         /// The item itself: a recipient's mailbox as given, a hash.
         VALUE = 1,
@@ -219,6 +219,8 @@ open_set! {
         DOMAIN = 3,
         /// Parameters of RCPT as given, blank-separated.
         PARAMETERS = 4,
+        /// Number: the [`Status`] that a stage has set for a recipient; absent while none has.
+        VERDICT = 5,
     }
 }
 

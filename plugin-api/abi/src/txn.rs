@@ -24,6 +24,8 @@ pub struct TxnVt {
     pub len: for<'a> extern "C" fn(RRef<'a, ()>, List) -> usize,
     /// A text of a list's item.
     pub item: for<'a> extern "C" fn(RRef<'a, ()>, List, usize, ItemField) -> ROption<RStr<'a>>,
+    /// A number of a list's item.
+    pub item_number: for<'a> extern "C" fn(RRef<'a, ()>, List, usize, ItemField) -> ROption<u64>,
     /// Bytes.
     pub bytes: for<'a> extern "C" fn(RRef<'a, ()>, BytesField, usize) -> ROption<RSlice<'a, u8>>,
     /// A note by its key.

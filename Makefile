@@ -1,0 +1,39 @@
+# guerrillad: `make run` tries it, `make test` proves it.
+
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+PLUGINS := $(notdir $(wildcard plugins/*))
+
+.PHONY: build run test lint clean help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+build: ## the daemon and every bundled plugin, in target/release and target/release/plugins
+	cargo build --release --locked -p guerrilla $(PLUGINS:%=-p guerrilla-%)
+	@rm -rf $(RELEASE)/plugins
+	@mkdir -p $(RELEASE)/plugins
+	@set -e; for plugin in $(PLUGINS); do \
+	    lib=$$(echo $$plugin | tr - _); \
+	    install -m 644 $(RELEASE)/lib$$lib.so $(RELEASE)/plugins/$$plugin.so; \
+	done
+	@echo "built $(RELEASE)/guerrillad and $(words $(PLUGINS)) plugin(s) in $(RELEASE)/plugins"
+
+run: build ## build, then serve on 127.0.0.1:2525 with contrib/demo.conf.json; mail goes to var/mail
+	@mkdir -p var/mail
+	@echo 'try it from another terminal:'
+	@echo '  printf "Subject: hello\r\n\r\nHello.\r\n" | curl smtp://127.0.0.1:2525 --mail-from me@example.com --mail-rcpt you@example.org -T -'
+	@echo 'then look into var/mail/example.org/you/new'
+	exec $(RELEASE)/guerrillad serve -c contrib/demo.conf.json --plugins-dir $(RELEASE)/plugins
+
+test: ## every test; installs what they need, ends in a summary
+	scripts/test
+
+lint: ## formatting, clippy and documentation, all without a warning
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+clean: ## what was built and the demo's mail
+	cargo clean
+	rm -rf var

@@ -1,0 +1,51 @@
+//! The answer to EHLO and LHLO: only what is true here and now.
+//!
+//! **Standards:** RFC 5321 4.1.1.1. Between this list and what the session accepts there must be no
+//! difference: a keyword that is offered works, a keyword that is not is refused.
+
+use std::fmt::Write as _;
+
+use crate::reply::write_lines;
+use crate::settings::{PeerTraits, Settings};
+use crate::xclient::{Xclient, Xforward};
+
+/// Appends the multi-line 250; no enhanced code (RFC 2034 4).
+pub(crate) fn write_extensions(settings: &Settings, peer: PeerTraits, out: &mut Vec<u8>) {
+    write_lines(out, 250, None, &extensions(settings, peer));
+}
+
+/// The name of the host, then one keyword a line; the first four as go-guerrilla has them.
+fn extensions(settings: &Settings, peer: PeerTraits) -> String {
+    let mut text = String::with_capacity(256);
+    // Writing into a String cannot fail.
+    let _ = write!(text, "{} Hello\nSIZE {}", settings.host_name, settings.max_size);
+    let switches = [
+        (true, "\nPIPELINING"),
+        (settings.start_tls && !peer.tls, "\nSTARTTLS"),
+        (true, "\nENHANCEDSTATUSCODES"),
+        (true, "\n8BITMIME"),
+        (settings.smtputf8, "\nSMTPUTF8"),
+        (settings.chunking, "\nCHUNKING"),
+        (settings.chunking && settings.binarymime, "\nBINARYMIME"),
+        (settings.dsn, "\nDSN"),
+        (settings.requiretls && peer.tls, "\nREQUIRETLS"),
+        (settings.prdr, "\nPRDR"),
+    ];
+    for (_, keyword) in switches.into_iter().filter(|(on, _)| *on) {
+        text.push_str(keyword);
+    }
+    if settings.limits {
+        let _ = write!(text, "\nLIMITS RCPTMAX={}", settings.max_rcpt);
+        if settings.max_messages > 0 {
+            let _ = write!(text, " MAILMAX={}", settings.max_messages);
+        }
+    }
+    if peer.trusted_proxy && settings.xclient {
+        let _ = write!(text, "\nXCLIENT {}", Xclient::KEYWORDS);
+    }
+    if peer.trusted_proxy && settings.xforward {
+        let _ = write!(text, "\nXFORWARD {}", Xforward::KEYWORDS);
+    }
+    text.push_str("\nHELP");
+    text
+}

@@ -1,0 +1,101 @@
+//! The command line: one file for each command.
+//!
+//! Exit codes: 0 done; 1 could not start or did not end in time; 64 the command line is wrong; 78 the
+//! configuration is wrong.
+
+mod plugins;
+mod serve;
+mod version;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Receives mail by SMTP and hands it to a chain of processors.
+#[derive(Debug, Parser)]
+#[command(name = "guerrillad", version = env!("CARGO_PKG_VERSION"), arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Log at debug level, whatever the config says.
+    #[arg(short, long, global = true)]
+    verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Receive mail until a signal ends it.
+    Serve(ServeArgs),
+    /// Say which version this is.
+    Version,
+    /// Look at plugin files without running them.
+    #[command(subcommand)]
+    Plugins(PluginsCommand),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The config file [default: goguerrilla.conf, goguerrilla.conf.json]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where to write the process id; wins over pid_file of the config.
+    #[arg(short, long = "pidFile", alias = "pid-file", value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    /// Where the plugins (*.so) are; wins over plugins_dir of the config.
+    #[arg(long, value_name = "DIR")]
+    plugins_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum PluginsCommand {
+    /// List the plugins of a directory and what they offer.
+    List {
+        /// The directory.
+        #[arg(long, value_name = "DIR")]
+        plugins_dir: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that one file says of itself.
+    Inspect {
+        /// The file.
+        file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The command line is wrong (EX_USAGE).
+const USAGE: u8 = 64;
+/// The configuration is wrong (EX_CONFIG).
+const CONFIG: u8 = 78;
+
+/// Does what the command line says.
+#[must_use]
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let wrong = error.use_stderr();
+            // Nobody is left to tell when this cannot be printed.
+            let _ = error.print();
+            return if wrong { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    match cli.command {
+        Command::Serve(args) => serve::run(&args, cli.verbose),
+        Command::Version => version::run(),
+        Command::Plugins(PluginsCommand::List { plugins_dir, json }) => {
+            plugins::list(&plugins_dir, json)
+        }
+        Command::Plugins(PluginsCommand::Inspect { file, json }) => plugins::inspect(&file, json),
+    }
+}
+
+/// Says what went wrong, on one or several lines.
+fn complain(what: impl std::fmt::Display) {
+    eprintln!("guerrillad: {what}");
+}

@@ -1,0 +1,279 @@
+//! The config file, `goguerrilla.conf.json`: from JSON to settings that are ready to use.
+//!
+//! ```text
+//! text -> json (in file order) -> raw (what was typed) -> Config (what it means)
+//!                                   ^ vocabulary: every key
+//! ```
+//!
+//! The file is go-guerrilla's: a config that ran there loads here. `raw` alone knows how the file
+//! spells things; a [`Config`] has all defaults applied and every value checked, so nothing behind it
+//! asks again. A file is judged as a whole: all errors come at once, each with its key's path, and
+//! whatever is odd but harmless becomes a warning.
+//!
+//! Never: opens sockets, keys or log files, or changes anything. Loading twice is safe at any time.
+
+#![forbid(unsafe_code)]
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+mod allowed_hosts;
+mod closest;
+pub mod duration;
+mod gateway;
+mod glob;
+mod host_name;
+mod json;
+mod limits;
+mod listen;
+mod log;
+mod network;
+mod problem;
+mod raw;
+mod section;
+mod server;
+mod tls;
+mod tls_names;
+mod vocabulary;
+
+pub use allowed_hosts::AllowedHosts;
+pub use closest::closest;
+pub use gateway::{ChainSpec, EmptyElement, Gateway};
+pub use host_name::{HostName, HostNameError};
+pub use limits::Limits;
+pub use listen::{Listen, ListenError};
+pub use log::{Log, LogFormat, LogLevel, LogTarget};
+pub use network::{Network, NetworkError};
+pub use problem::{ConfigError, Problem};
+pub use server::{BareNewline, Extensions, Protocol, Server};
+pub use tls::{KeyPair, Tls, TlsMode, TlsVersions};
+pub use tls_names::{CipherSuite, ClientAuth, NamedGroup, TlsVersion};
+
+use json::Json;
+use problem::Findings;
+use raw::{RawConfig, RawServer};
+
+/// Everything that can be configured, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The servers (`servers`); never empty after loading.
+    pub servers: Vec<Server>,
+    /// The domains that mail is taken for (`allowed_hosts`, the machine's own name when left out).
+    pub allowed_hosts: AllowedHosts,
+    /// Where the process id is written (`pid_file`); `None` when the file does not say.
+    pub pid_file: Option<PathBuf>,
+    /// The daemon's log (`log_file`, `log_level`, `log_format`).
+    pub log: Log,
+    /// What happens to mail (`backend_config`).
+    pub gateway: Gateway,
+    /// Where plugins are looked for (`plugins_dir`); `None` when the file does not say.
+    pub plugins_dir: Option<PathBuf>,
+}
+
+/// A config with what was noticed on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// What the operator should know: unknown keys, keys without effect, risky values.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// Reads a config file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or anything in it is wrong.
+    pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
+        let bytes =
+            read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let origin = path.display().to_string();
+        match str::from_utf8(&bytes) {
+            Ok(text) => Self::from_json(text, &origin),
+            Err(error) => {
+                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
+                let problem =
+                    Problem::new(format!("line {line}"), "not UTF-8: save the file as UTF-8");
+                Err(ConfigError::Invalid { origin, problems: vec![problem], warnings: Vec::new() })
+            }
+        }
+    }
+
+    /// Reads a config from JSON. `origin` is what errors call the text, a file name as a rule.
+    ///
+    /// ```
+    /// # use guerrilla::config::Config;
+    /// let text = r#"{"servers": [{"is_enabled": true, "listen_interface": "127.0.0.1:2525"}],
+    ///                "backend_config": {"save_process": "Header|MailDir"}, "log_levle": "debug"}"#;
+    /// let loaded = Config::from_json(text, "example")?;
+    /// assert_eq!(loaded.config.gateway.save.names, ["Header", "MailDir"]);
+    /// assert_eq!(
+    ///     loaded.warnings[0].to_string(),
+    ///     r#"log_levle: unknown key, ignored; did you mean "log_level"?"#
+    /// );
+    /// # Ok::<(), guerrilla::config::ConfigError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When anything is wrong; all of it is in the error.
+    pub fn from_json(text: &str, origin: &str) -> Result<Loaded, ConfigError> {
+        let mut findings = Findings::default();
+        let config = match Json::parse(text) {
+            Ok(json) => Self::check(RawConfig::read(json, &mut findings), &mut findings),
+            Err(problem) => {
+                findings.errors.push(problem);
+                Self::defaults()
+            }
+        };
+        let Findings { errors: problems, warnings } = findings;
+        if problems.is_empty() {
+            Ok(Loaded { config, warnings })
+        } else {
+            Err(ConfigError::Invalid { origin: origin.to_owned(), problems, warnings })
+        }
+    }
+
+    /// The config of a daemon without a config file: one server on 127.0.0.1:2525 that takes mail for
+    /// this machine's name and logs it.
+    #[must_use]
+    pub fn defaults() -> Self {
+        Self {
+            servers: vec![Server::new(Listen::default())],
+            allowed_hosts: AllowedHosts::new([HostName::of_this_machine()]).0,
+            pid_file: None,
+            log: Log::default(),
+            gateway: Gateway::default(),
+            plugins_dir: None,
+        }
+    }
+
+    /// The sum of `max_clients` over all servers, for the check against the limit of open files.
+    /// Disabled servers count, since a reload may enable them.
+    #[must_use]
+    pub fn clients_total(&self) -> u64 {
+        self.servers.iter().map(|server| u64::from(server.max_clients)).sum()
+    }
+
+    /// The keys of `backend_config` that neither the gateway nor anybody in `known` reads: a warning
+    /// each, with the key that was probably meant.
+    #[must_use]
+    pub fn unclaimed_backend_keys(&self, known: &[&str]) -> Vec<Problem> {
+        self.gateway.unclaimed(known)
+    }
+
+    /// Gives meaning to what was typed. After an error the value is good for nothing.
+    fn check(raw: RawConfig, findings: &mut Findings) -> Self {
+        let usual = Self::defaults();
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let log = Log {
+            target: given(raw.log_file).map_or(usual.log.target, LogTarget::read),
+            level: given(raw.log_level)
+                .map_or(usual.log.level, |level| LogLevel::check(&level, findings)),
+            format: given(raw.log_format)
+                .map_or(usual.log.format, |format| LogFormat::check(&format, findings)),
+        };
+        let allowed_hosts = match raw.allowed_hosts.filter(|hosts| !hosts.is_empty()) {
+            Some(hosts) => {
+                let (hosts, warnings) = AllowedHosts::new(hosts);
+                findings.warnings.extend(warnings);
+                hosts
+            }
+            None => usual.allowed_hosts,
+        };
+        Self {
+            servers: raw
+                .servers
+                .filter(|servers| !servers.is_empty())
+                .map_or(usual.servers, |servers| check_servers(servers, &log.target, findings)),
+            allowed_hosts,
+            pid_file: given(raw.pid_file).map(PathBuf::from),
+            log,
+            gateway: Gateway::check(raw.backend_config, findings),
+            plugins_dir: given(raw.plugins_dir).map(PathBuf::from),
+        }
+    }
+}
+
+/// The config file that is read when nobody names one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DefaultFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What to tell the operator about its name.
+    pub warning: Option<Problem>,
+}
+
+/// The config file in the working directory: `goguerrilla.conf`, go-guerrilla's old name, if there is
+/// one, else `goguerrilla.conf.json`. `None` when there is neither.
+#[must_use]
+pub fn default_path() -> Option<DefaultFile> {
+    default_path_in(Path::new(""))
+}
+
+fn default_path_in(directory: &Path) -> Option<DefaultFile> {
+    // A dangling link counts: reading it gives the error that the operator needs to see.
+    let exists = |path: &Path| fs::symlink_metadata(path).is_ok();
+    let (old, new) = (directory.join(OLD_NAME), directory.join(NAME));
+    match (exists(&old), exists(&new)) {
+        (true, beside) => {
+            let beside =
+                if beside { format!(" (the {NAME} beside it is not read)") } else { String::new() };
+            let message = format!(
+                "{OLD_NAME} is the old name of the config file: rename it to {NAME}{beside}"
+            );
+            Some(DefaultFile { path: old, warning: Some(Problem::new("", message)) })
+        }
+        (false, true) => Some(DefaultFile { path: new, warning: None }),
+        (false, false) => None,
+    }
+}
+
+/// The default name of the config file.
+const NAME: &str = "goguerrilla.conf.json";
+
+/// The name it had before, still preferred when it exists.
+const OLD_NAME: &str = "goguerrilla.conf";
+
+/// A config that is longer was named by mistake.
+const LONGEST_FILE: u64 = 16 << 20;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST_FILE {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("longer than {LONGEST_FILE} bytes, which no config file is"),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn check_servers(raw: Vec<RawServer>, log: &LogTarget, findings: &mut Findings) -> Vec<Server> {
+    let places: Vec<_> = raw.iter().map(|server| server.at.clone()).collect();
+    let servers: Vec<_> =
+        raw.into_iter().map(|server| Server::check(server, log, findings)).collect();
+    for (later, server) in servers.iter().enumerate() {
+        let at = format!("{}.listen_interface", places[later]);
+        let earlier = servers[..later].iter().position(|s| s.listen.clashes_with(&server.listen));
+        // A listener that could not be read stands there as the default one.
+        if let Some(earlier) = earlier
+            && !findings.has_error_at(&at)
+            && !findings.has_error_at(&format!("{}.listen_interface", places[earlier]))
+        {
+            let place = &places[earlier];
+            findings.error(
+                at,
+                format!("{} is taken by {place}; each server needs its own", server.listen),
+            );
+        }
+    }
+    if !servers.iter().any(|server| server.enabled) {
+        findings.warn("servers", "none of them is enabled, so no mail is taken");
+    }
+    servers
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! The pid file: decimal, as go-guerrilla writes it, but locked, and removed at the end.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{Flock, FlockArg};
+
+/// A pid file of this process; removed when dropped.
+#[derive(Debug)]
+pub struct PidFile {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+/// The pid file cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PidFileError {
+    /// Another process has it locked.
+    #[error("pid_file {}: another guerrillad is running with it; stop that one or choose another pid_file", .0.display())]
+    Running(PathBuf),
+    /// It cannot be opened or written.
+    #[error("pid_file {}: {}; check the directory and its owner, or choose another with -p", .0.display(), .1)]
+    Io(PathBuf, io::Error),
+}
+
+impl PidFile {
+    /// Writes the file. One left behind by a process that is gone is taken over: the lock went with that process.
+    ///
+    /// # Errors
+    /// When a living process has it, or it cannot be written.
+    pub fn create(path: &Path) -> Result<Self, PidFileError> {
+        let failed = |error: io::Error| PidFileError::Io(path.to_owned(), error);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+            .open(path)
+            .map_err(failed)?;
+        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => lock,
+            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
+                return Err(PidFileError::Running(path.to_owned()));
+            }
+            Err((_, errno)) => return Err(failed(errno.into())),
+        };
+        lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Gone already is as good as removed.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn written_locked_and_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        fs::write(&path, "99999999999 left behind").unwrap();
+        let file = PidFile::create(&path).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), std::process::id().to_string());
+        let second = PidFile::create(&path).unwrap_err().to_string();
+        assert!(second.contains("another guerrillad is running"), "{second}");
+        drop(file);
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,67 @@
+//! Which processors there are: the daemon's own and those of the plugins directory.
+
+use std::path::Path;
+
+use crate::plugins::catalogue::Catalogue;
+use crate::plugins::ffi::Constructor;
+use crate::plugins::{LoadError, LoadOptions, Manifest, load_dir};
+use crate::processors;
+
+/// Files of the plugins directory that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct PluginsError(pub Vec<LoadError>);
+
+/// The daemon's own processors.
+pub(crate) fn builtins() -> Catalogue {
+    let mut catalogue = Catalogue::default();
+    // The compiler has written this manifest; a test reads it.
+    let manifest = Manifest::parse(&processors::manifest());
+    for processor in manifest.map(|(manifest, _)| manifest.processors).unwrap_or_default() {
+        let create = processors::CONSTRUCTORS.iter().find(|(name, _)| processor.answers_to(name));
+        if let Some((_, create)) = create {
+            catalogue.add(processor, Constructor::Builtin(*create), "built-in");
+        }
+    }
+    catalogue
+}
+
+/// All processors, with the plugins directory if there is one.
+pub(crate) fn catalogue(plugins_dir: Option<&Path>) -> Result<Catalogue, PluginsError> {
+    let mut catalogue = builtins();
+    let Some(dir) = plugins_dir else { return Ok(catalogue) };
+    let taken: Vec<String> = catalogue.names().map(str::to_owned).collect();
+    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+    let options = LoadOptions { taken_names: &taken, ..LoadOptions::default() };
+    for file in load_dir(dir, &options).map_err(PluginsError)? {
+        for warning in &file.warnings {
+            tracing::warn!("{warning}");
+        }
+        let names: Vec<&str> = file.manifest.processors.iter().map(|p| p.name.as_str()).collect();
+        tracing::info!(
+            "plugin {} {} ({}) offers {}",
+            file.manifest.name,
+            file.manifest.version,
+            file.path.display(),
+            names.join(", ")
+        );
+        let origin = file.path.display().to_string();
+        for processor in file.manifest.processors {
+            catalogue.add(processor, Constructor::File(file.root), &origin);
+        }
+    }
+    Ok(catalogue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_is_in_the_catalogue() {
+        let catalogue = builtins();
+        for (name, _) in processors::CONSTRUCTORS {
+            assert!(catalogue.find(&name.to_lowercase()).is_some(), "{name}");
+        }
+    }
+}

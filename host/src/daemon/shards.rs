@@ -1,0 +1,92 @@
+//! A thread for each core, each with a runtime of its own: a connection never changes threads.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::net::{Listening, Server, accept};
+
+/// The threads.
+pub(super) struct Shards {
+    shards: Vec<Shard>,
+}
+
+struct Shard {
+    runtime: Handle,
+    /// Dropping it ends the thread.
+    _running: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// A bound socket that is not in any runtime yet.
+pub(super) enum Socket {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Shards {
+    /// Starts so many threads.
+    pub(super) fn start(number: usize) -> io::Result<Self> {
+        let shards = (0..number).map(Shard::start).collect::<io::Result<_>>()?;
+        Ok(Self { shards })
+    }
+
+    /// Accepts on a socket, on one of the threads.
+    pub(super) fn listen(&self, shard: usize, server: Arc<Server>, socket: Socket) {
+        let Some(shard) = self.shards.get(shard) else { return };
+        shard.runtime.spawn(async move {
+            match socket.into_listening() {
+                Ok(socket) => accept(server, socket).await,
+                Err(error) => tracing::error!("cannot listen on {}: {error}", server.listener),
+            }
+        });
+    }
+
+    /// Ends the threads. What still runs on them is dropped.
+    pub(super) fn stop(self) {
+        let threads: Vec<JoinHandle<()>> =
+            self.shards.into_iter().map(|shard| shard.thread).collect();
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a network thread has panicked");
+            }
+        }
+    }
+}
+
+impl Shard {
+    fn start(number: usize) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (running, ended) = oneshot::channel::<()>();
+        let thread = thread::Builder::new().name(format!("net-{number}")).spawn(move || {
+            // The sender is never used, only dropped.
+            let _ = runtime.block_on(ended);
+        })?;
+        Ok(Self { runtime: handle, _running: running, thread })
+    }
+}
+
+impl Socket {
+    fn into_listening(self) -> io::Result<Listening> {
+        Ok(match self {
+            Self::Tcp(socket) => Listening::Tcp(tokio::net::TcpListener::from_std(socket)?),
+            Self::Unix(socket) => Listening::Unix(tokio::net::UnixListener::from_std(socket)?),
+        })
+    }
+}
+
+impl From<std::net::TcpListener> for Socket {
+    fn from(socket: std::net::TcpListener) -> Self {
+        Self::Tcp(socket)
+    }
+}
+
+impl From<std::os::unix::net::UnixListener> for Socket {
+    fn from(socket: std::os::unix::net::UnixListener) -> Self {
+        Self::Unix(socket)
+    }
+}

@@ -1,0 +1,11 @@
+//! guerrillad: receives mail, hands it to a chain of processors, disconnects as quickly as possible.
+
+pub mod cli;
+pub mod config;
+pub mod daemon;
+pub mod mail;
+mod net;
+mod observe;
+mod pipeline;
+pub mod plugins;
+mod processors;

@@ -1,0 +1,283 @@
+//! Sender, recipients and body of one message, and what the stages of a chain have made of it.
+
+use std::cell::OnceCell;
+use std::ops::Range;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::{Body, ChosenReply, HeaderIndex, Notes};
+use guerrilla_plugin_abi::Status;
+
+/// One message on its way. It is reused for the next one, so that an ordinary message costs no allocation.
+#[derive(Clone, Debug, Default)]
+pub struct Envelope {
+    /// All paths and parameters, one after the other; the spans below point into it.
+    text: String,
+    sender: Option<Mailbox>,
+    sender_parameters: Range<usize>,
+    recipients: Vec<Recipient>,
+    arrived_ms: u64,
+    queued_id: String,
+    /// The body.
+    pub body: Body,
+    headers: OnceCell<HeaderIndex>,
+    subject: Option<String>,
+    hashes: Vec<String>,
+    delivery_header: String,
+    added_headers: String,
+    removed: Vec<Range<usize>>,
+    /// Notes of the message.
+    pub notes: Notes,
+}
+
+/// A mailbox, as spans of the envelope's text.
+#[derive(Clone, Debug, Default)]
+pub struct Mailbox {
+    address: Range<usize>,
+    local_part: Range<usize>,
+    domain: Range<usize>,
+}
+
+/// One recipient.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    mailbox: Mailbox,
+    parameters: Range<usize>,
+    /// What a stage decided about it alone.
+    pub verdict: Option<(Status, Option<ChosenReply>)>,
+}
+
+impl Envelope {
+    /// Begins a message, forgetting the last one.
+    pub fn begin(&mut self, address: &str, local_part: &str, domain: &str, parameters: &str) {
+        self.clear();
+        self.sender = Some(self.mailbox(address, local_part, domain));
+        self.sender_parameters = self.keep(parameters);
+        self.arrived_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// Forgets the message and keeps small buffers.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.sender = None;
+        self.sender_parameters = 0..0;
+        self.recipients.clear();
+        self.queued_id.clear();
+        self.body.clear();
+        self.headers.take();
+        self.subject = None;
+        self.hashes.clear();
+        self.delivery_header.clear();
+        self.added_headers.clear();
+        self.removed.clear();
+        self.notes.clear();
+    }
+
+    /// Adds a recipient.
+    pub fn push_recipient(
+        &mut self,
+        address: &str,
+        local_part: &str,
+        domain: &str,
+        parameters: &str,
+    ) {
+        let mailbox = self.mailbox(address, local_part, domain);
+        let parameters = self.keep(parameters);
+        self.recipients.push(Recipient { mailbox, parameters, verdict: None });
+    }
+
+    /// Takes back the last recipient: it was refused.
+    pub fn pop_recipient(&mut self) {
+        if let Some(recipient) = self.recipients.pop() {
+            self.text.truncate(recipient.mailbox.address.start);
+        }
+    }
+
+    /// The recipients.
+    pub fn recipients(&self) -> &[Recipient] {
+        &self.recipients
+    }
+
+    /// The recipients, to set their verdicts.
+    pub fn recipients_mut(&mut self) -> &mut [Recipient] {
+        &mut self.recipients
+    }
+
+    /// The reverse-path; none before MAIL.
+    pub fn sender(&self) -> Option<&Mailbox> {
+        self.sender.as_ref()
+    }
+
+    /// The mailbox without brackets; empty for the null reverse-path.
+    pub fn address(&self, mailbox: &Mailbox) -> &str {
+        &self.text[mailbox.address.clone()]
+    }
+
+    /// The local part, unquoted.
+    pub fn local_part(&self, mailbox: &Mailbox) -> &str {
+        &self.text[mailbox.local_part.clone()]
+    }
+
+    /// The domain.
+    pub fn domain(&self, mailbox: &Mailbox) -> &str {
+        &self.text[mailbox.domain.clone()]
+    }
+
+    /// Parameters of MAIL, blank-separated.
+    pub fn sender_parameters(&self) -> &str {
+        &self.text[self.sender_parameters.clone()]
+    }
+
+    /// Parameters of RCPT, blank-separated.
+    pub fn parameters(&self, recipient: &Recipient) -> &str {
+        &self.text[recipient.parameters.clone()]
+    }
+
+    /// When the message began, in milliseconds of Unix time.
+    pub fn arrived_ms(&self) -> u64 {
+        self.arrived_ms
+    }
+
+    /// Id it is acknowledged with.
+    pub fn queued_id(&self) -> &str {
+        &self.queued_id
+    }
+
+    /// Sets that id; `false` when it is empty, over-long or would not be safe in a reply.
+    pub fn set_queued_id(&mut self, id: &str) -> bool {
+        let fine = (1..=255).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+        if fine {
+            self.queued_id.clear();
+            self.queued_id.push_str(id);
+        }
+        fine
+    }
+
+    /// Decoded subject.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// Sets it.
+    pub fn set_subject(&mut self, subject: &str) {
+        self.subject = Some(subject.to_owned());
+    }
+
+    /// Hashes made so far.
+    pub fn hashes(&self) -> &[String] {
+        &self.hashes
+    }
+
+    /// Adds a hash; `false` when there are more than recipients could need.
+    pub fn push_hash(&mut self, hash: &str) -> bool {
+        let fine = self.hashes.len() < MAX_HASHES && hash.len() <= 255;
+        if fine {
+            self.hashes.push(hash.to_owned());
+        }
+        fine
+    }
+
+    /// Lines stored in front of the message.
+    pub fn delivery_header(&self) -> &str {
+        &self.delivery_header
+    }
+
+    /// Sets them; `false` unless they are whole header lines.
+    pub fn set_delivery_header(&mut self, lines: &str) -> bool {
+        let fine = lines.is_empty() || is_header_block(lines);
+        if fine {
+            self.delivery_header.clear();
+            self.delivery_header.push_str(lines);
+        }
+        fine
+    }
+
+    /// Adds a header field in front of the message; `false` when it would break the header.
+    pub fn add_header(&mut self, name: &str, value: &str) -> bool {
+        let line = format!("{name}: {value}\r\n");
+        let one_field = HeaderIndex::scan(line.as_bytes()).fields().len() == 1;
+        let fine = one_field && is_header_block(&line) && self.added_headers.len() < MAX_ADDED;
+        if fine {
+            self.added_headers.push_str(&line);
+        }
+        fine
+    }
+
+    /// Removes all fields of that name from the message as stored; answers how many.
+    pub fn remove_header(&mut self, name: &str) -> usize {
+        let body = self.body.as_slice();
+        let found: Vec<Range<usize>> = self
+            .headers()
+            .fields()
+            .iter()
+            .filter(|f| body[f.name.clone()].eq_ignore_ascii_case(name.as_bytes()))
+            .map(|f| f.whole.clone())
+            .filter(|whole| !self.removed.contains(whole))
+            .collect();
+        self.removed.extend_from_slice(&found);
+        self.removed.sort_by_key(|r| r.start);
+        found.len()
+    }
+
+    /// The header fields, found when first asked for.
+    pub fn headers(&self) -> &HeaderIndex {
+        self.headers.get_or_init(|| HeaderIndex::scan(self.body.as_slice()))
+    }
+
+    /// Number of pieces of the message as it is to be stored.
+    pub fn pieces(&self) -> usize {
+        2 + self.removed.len() + 1
+    }
+
+    /// One piece: delivery header, added fields, then the body between the removed fields.
+    pub fn piece(&self, index: usize) -> Option<&[u8]> {
+        let gap = match index {
+            0 => return Some(self.delivery_header.as_bytes()),
+            1 => return Some(self.added_headers.as_bytes()),
+            _ => index - 2,
+        };
+        let body = self.body.as_slice();
+        let start = if gap == 0 { 0 } else { self.removed.get(gap - 1)?.end };
+        let end = self.removed.get(gap).map_or(body.len(), |r| r.start);
+        (gap <= self.removed.len()).then(|| &body[start..end])
+    }
+
+    fn mailbox(&mut self, address: &str, local_part: &str, domain: &str) -> Mailbox {
+        let address = self.keep(address);
+        Mailbox { address, local_part: self.keep(local_part), domain: self.keep(domain) }
+    }
+
+    fn keep(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+}
+
+impl Recipient {
+    /// Its mailbox.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+}
+
+/// Whether this is nothing but header lines: each ends in CRLF, none is empty, the first is a field, no stray control bytes.
+fn is_header_block(lines: &str) -> bool {
+    let whole = lines.ends_with("\r\n") && !lines.starts_with([' ', '\t']);
+    whole
+        && lines.split_terminator("\r\n").all(|line| {
+            !line.is_empty()
+                && !line.trim().is_empty()
+                && !line.bytes().any(|b| b < 32 && b != b'\t')
+        })
+}
+
+/// Most hashes of one message: go-guerrilla makes one per recipient.
+const MAX_HASHES: usize = 10_000;
+
+/// Most bytes of added header fields.
+const MAX_ADDED: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,21 @@
+//! The message and the connection that brings it, as everything above the protocol sees them.
+//!
+//! One [`Transaction`] moves by ownership from the connection through the chain and back; nobody clones the body.
+
+mod body;
+mod client;
+mod envelope;
+mod headers;
+mod id;
+mod notes;
+mod reply;
+mod transaction;
+
+pub use body::Body;
+pub use client::{Client, TlsFacts};
+pub use envelope::{Envelope, Mailbox, Recipient};
+pub use headers::{HeaderField, HeaderIndex};
+pub use id::SessionId;
+pub use notes::{NoteRefused, Notes};
+pub use reply::{ChosenReply, EnhancedCode, ReplyRefused};
+pub use transaction::Transaction;

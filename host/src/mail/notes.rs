@@ -1,0 +1,79 @@
+//! Notes that stages leave for each other.
+//!
+//! *Trust*: plugins write them. *Limits*: bounded in number and size, since a session may last for hours.
+
+/// A few named values; looked up by walking, for there are hardly ever more than five.
+#[derive(Clone, Debug, Default)]
+pub struct Notes {
+    notes: Vec<(String, Vec<u8>)>,
+}
+
+impl Notes {
+    /// The value of a note.
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        self.notes.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_slice())
+    }
+
+    /// Sets a note; an empty value removes it.
+    ///
+    /// # Errors
+    /// When key, value or their number exceed the limits.
+    pub fn set(&mut self, key: &str, value: &[u8]) -> Result<(), NoteRefused> {
+        if key.is_empty() || key.len() > MAX_KEY || value.len() > MAX_VALUE {
+            return Err(NoteRefused);
+        }
+        let place = self.notes.iter().position(|(k, _)| k == key);
+        match (place, value.is_empty()) {
+            (Some(place), true) => {
+                self.notes.swap_remove(place);
+            }
+            (Some(place), false) => self.notes[place].1 = value.to_vec(),
+            (None, true) => {}
+            (None, false) if self.notes.len() >= MAX_NOTES => return Err(NoteRefused),
+            (None, false) => self.notes.push((key.to_owned(), value.to_vec())),
+        }
+        Ok(())
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.notes.clear();
+    }
+}
+
+/// The note is too long, or there are too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoteRefused;
+
+/// Longest key in bytes.
+const MAX_KEY: usize = 255;
+/// Longest value in bytes: a list of a thousand file names fits.
+const MAX_VALUE: usize = 256 * 1024;
+/// Most notes of one scope.
+const MAX_NOTES: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn set_replace_remove() {
+        let mut notes = Notes::default();
+        notes.set("a", b"1").unwrap();
+        notes.set("a", b"2").unwrap();
+        assert_eq!(notes.get("a"), Some(&b"2"[..]));
+        notes.set("a", b"").unwrap();
+        assert_eq!(notes.get("a"), None);
+    }
+
+    #[test]
+    fn bounded() {
+        let mut notes = Notes::default();
+        for i in 0..MAX_NOTES {
+            notes.set(&i.to_string(), b"x").unwrap();
+        }
+        assert_eq!(notes.set("one more", b"x"), Err(NoteRefused));
+        assert_eq!(notes.set("", b"x"), Err(NoteRefused));
+        assert_eq!(notes.set("0", &vec![0; MAX_VALUE + 1]), Err(NoteRefused));
+    }
+}

@@ -1,0 +1,61 @@
+//! A client and its message, as they travel together through the stages.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use guerrilla_plugin_abi::{Phase, Status};
+
+use super::{ChosenReply, Client, Envelope};
+
+/// What a stage is lent. It is owned by exactly one place at a time: the connection, a chain that is
+/// running, or a plugin that holds it.
+#[derive(Debug)]
+pub struct Transaction {
+    /// The client.
+    pub client: Client,
+    /// Its message.
+    pub envelope: Envelope,
+    /// The reply that the stage running now has chosen.
+    pub reply: Option<ChosenReply>,
+    /// The question being asked.
+    pub phase: Phase,
+    /// When the host gives up on the chain.
+    pub deadline: Option<Instant>,
+    /// How the chain has ended, while its stages are told.
+    pub outcome: Option<Status>,
+    /// On what terms a plugin has it (see `plugins::ffi`). Atomic, for a plugin may ask from a thread of its own.
+    pub(crate) lease: AtomicU64,
+}
+
+impl Transaction {
+    /// A client without a message yet.
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            envelope: Envelope::default(),
+            reply: None,
+            phase: Phase::CONNECT,
+            deadline: None,
+            outcome: None,
+            lease: AtomicU64::new(0),
+        }
+    }
+
+    /// What the connection goes on with when a chain keeps this one for longer than it may take: the same client,
+    /// and the same message while it has no body yet.
+    pub fn spare(&self) -> Box<Self> {
+        let mut spare = Self::new(self.client.clone());
+        if self.phase != Phase::SAVE {
+            spare.envelope = self.envelope.clone();
+        }
+        Box::new(spare)
+    }
+
+    /// A copy with all there is, for those who are told after the reply.
+    pub fn spare_with_message(&self) -> Box<Self> {
+        let mut copy = Self::new(self.client.clone());
+        copy.envelope = self.envelope.clone();
+        copy.phase = self.phase;
+        Box::new(copy)
+    }
+}

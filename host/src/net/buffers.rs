@@ -1,0 +1,91 @@
+//! Buffers that connections borrow while there is data.
+//!
+//! Each thread keeps a few; a connection that waits holds none, unless a partial line or an unsent reply is in it.
+
+use std::cell::RefCell;
+
+/// What has come in and is not used up, and what is to go out.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    input: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Replies to be written.
+    pub(super) output: Vec<u8>,
+}
+
+impl Buffers {
+    /// A set from this thread's store.
+    pub(super) fn borrow() -> Self {
+        STORE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Self {
+            input: vec![0; INPUT],
+            start: 0,
+            end: 0,
+            output: Vec::with_capacity(OUTPUT),
+        })
+    }
+
+    /// Gives it back; must be empty.
+    pub(super) fn give_back(self) {
+        if self.is_hollow() || self.output.capacity() > MAX_OUTPUT {
+            return;
+        }
+        STORE.with_borrow_mut(|store| {
+            if store.len() < KEPT {
+                store.push(self);
+            }
+        });
+    }
+
+    /// Whether this is the empty shell of one that was given back.
+    pub(super) fn is_hollow(&self) -> bool {
+        self.input.is_empty()
+    }
+
+    /// Whether nothing is in it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.start == self.end && self.output.is_empty()
+    }
+
+    /// Both sides at once, for the session.
+    pub(super) fn both(&mut self) -> (&[u8], &mut Vec<u8>) {
+        (&self.input[self.start..self.end], &mut self.output)
+    }
+
+    /// Marks bytes as used up.
+    pub(super) fn consume(&mut self, bytes: usize) {
+        self.start += bytes;
+        if self.start == self.end {
+            self.start = 0;
+            self.end = 0;
+        }
+    }
+
+    /// Room behind the bytes that are there; the session leaves at most a line, so there always is some.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            self.input.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        &mut self.input[self.end..]
+    }
+
+    /// Marks bytes of the room as read.
+    pub(super) fn filled(&mut self, bytes: usize) {
+        self.end += bytes;
+    }
+}
+
+thread_local! {
+    static STORE: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes of an input buffer: an ordinary mail comes in with one read.
+const INPUT: usize = 64 * 1024;
+/// Bytes of a fresh output buffer: the replies of a pipelined group.
+const OUTPUT: usize = 1024;
+/// Output buffers above this are not kept.
+const MAX_OUTPUT: usize = 64 * 1024;
+/// Sets a thread keeps.
+const KEPT: usize = 16;

@@ -1,0 +1,253 @@
+//! What the session asks, answered by policy and pipeline.
+//!
+//! The session knows the protocol, the pipeline knows the processors; here a question of the one becomes a
+//! phase of the other. The transaction belongs to the connection and is passed along.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use guerrilla_plugin_abi::{Event, Phase, Status};
+use guerrilla_smtp::{
+    Answer, ForwardPath, HelloVerb, Mailbox, Question, Reply, ReversePath, Xclient,
+};
+
+use super::decided::{
+    Decided, client_rejected, message_rejected, policy_rejected, queued, recipient_rejected,
+    relay_denied,
+};
+use super::server::Server;
+use crate::mail::{Client, Envelope, Transaction};
+use crate::pipeline::{Decision, Kind, Pipeline};
+
+/// Our side of the conversation.
+pub(super) struct Dialogue {
+    server: Arc<Server>,
+    /// The chains of the open transaction, so that a reload never mixes two generations in one.
+    pipeline: Arc<Pipeline>,
+    greeting: String,
+    opened: bool,
+}
+
+/// A question, with what it brought already noted down.
+pub(super) enum Asking {
+    /// The pipeline is to be asked.
+    Phase(Phase),
+    /// The answer is known.
+    Known(Decided),
+}
+
+/// The answer to a question.
+pub(super) enum Told {
+    Greeting,
+    One(Decided),
+    /// One for each recipient (LMTP).
+    Each(Vec<Reply<'static>>),
+}
+
+impl Dialogue {
+    pub(super) fn new(server: Arc<Server>, greeting: String) -> Self {
+        let pipeline = server.pipeline.load_full();
+        Self { server, pipeline, greeting, opened: false }
+    }
+
+    /// Notes down what a question brings, while it still borrows from the input.
+    pub(super) fn note(&mut self, question: Question<'_>, txn: &mut Transaction) -> Asking {
+        match question {
+            Question::Connect => Asking::Phase(Phase::CONNECT),
+            Question::Helo { verb, name } => {
+                txn.client.helo = Some(name.to_owned());
+                txn.client.esmtp = verb != HelloVerb::Helo;
+                Asking::Phase(Phase::HELO)
+            }
+            Question::Mail { path, parameters } => {
+                self.pipeline = self.server.pipeline.load_full();
+                begin(&mut txn.envelope, &path, parameters.all.as_str());
+                if let Some(size) = parameters.size {
+                    txn.envelope.body.expect(size);
+                }
+                Asking::Phase(Phase::MAIL)
+            }
+            Question::Rcpt { path, parameters } => {
+                self.recipient(&mut txn.envelope, &path, parameters.all.as_str())
+            }
+            Question::Data => Asking::Known(Decided::Accept),
+            Question::Message => {
+                let id = format!("{}-{}", txn.client.session, txn.client.messages + 1);
+                txn.envelope.set_queued_id(&id);
+                Asking::Phase(Phase::SAVE)
+            }
+            Question::Xclient(told) => {
+                believe(&mut txn.client, &told);
+                Asking::Known(Decided::Accept)
+            }
+            Question::Xforward(_) => Asking::Known(Decided::Accept),
+        }
+    }
+
+    /// Finds the answer.
+    pub(super) async fn ask(
+        &mut self,
+        asking: Asking,
+        mut txn: Box<Transaction>,
+    ) -> (Box<Transaction>, Told) {
+        let phase = match asking {
+            Asking::Known(decided) => return (txn, Told::One(decided)),
+            Asking::Phase(phase) => phase,
+        };
+        if phase == Phase::CONNECT && !self.opened {
+            self.opened = true;
+            txn = self.pipeline.tell(Event::OPENED, txn);
+        }
+        let asked = self.pipeline.ask(phase, txn).await;
+        txn = asked.txn;
+        let told = told(phase, asked.decision, &mut txn);
+        (txn, told)
+    }
+
+    /// The session's answer, borrowed.
+    pub(super) fn answer<'a>(&'a self, told: &'a Told) -> Answer<'a> {
+        match told {
+            Told::Greeting => Answer::Greeting(&self.greeting),
+            Told::One(decided) => decided.answer(),
+            Told::Each(replies) => Answer::Each(replies),
+        }
+    }
+
+    /// The connection has ended.
+    pub(super) fn closed(&self, txn: Box<Transaction>) {
+        if self.opened {
+            self.pipeline.tell(Event::CLOSED, txn);
+        }
+    }
+
+    /// A recipient is taken down if its host is ours. Mail for postmaster without a domain is always ours (RFC 5321
+    /// section 4.5.1).
+    fn recipient(
+        &self,
+        envelope: &mut Envelope,
+        path: &ForwardPath<'_>,
+        parameters: &str,
+    ) -> Asking {
+        match path {
+            ForwardPath::Postmaster(name) => {
+                let address = format!("{name}@{}", self.server.host_name);
+                envelope.push_recipient(&address, name, &self.server.host_name, parameters);
+            }
+            ForwardPath::Mailbox(mailbox) => {
+                let (domain, hosts) = (mailbox.domain(), self.server.allowed_hosts.load());
+                let ours = match domain.ip() {
+                    Some(ip) => hosts.allows_ip(ip),
+                    None => hosts.allows(domain.as_str()),
+                };
+                if !ours {
+                    return Asking::Known(Decided::Reply(relay_denied()));
+                }
+                let local_part = mailbox.local().unquoted();
+                envelope.push_recipient(mailbox.as_str(), &local_part, domain.as_str(), parameters);
+            }
+        }
+        Asking::Phase(Phase::RCPT)
+    }
+}
+
+/// A new transaction.
+fn begin(envelope: &mut Envelope, path: &ReversePath<'_>, parameters: &str) {
+    match path {
+        ReversePath::Null => envelope.begin("", "", "", parameters),
+        ReversePath::Mailbox(mailbox) => {
+            let (address, local_part, domain) = parts(mailbox);
+            envelope.begin(address, &local_part, domain, parameters);
+        }
+    }
+}
+
+fn parts<'a>(mailbox: &Mailbox<'a>) -> (&'a str, std::borrow::Cow<'a, str>, &'a str) {
+    (mailbox.as_str(), mailbox.local().unquoted(), mailbox.domain().as_str())
+}
+
+/// What the decision of a chain means for the transaction and the client.
+fn told(phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
+    let accepted = matches!(decision.kind, Kind::Accept | Kind::Discard);
+    let bare = decision.reply.is_none();
+    match phase {
+        Phase::CONNECT if accepted && bare => Told::Greeting,
+        Phase::CONNECT => Told::One(Decided::from_decision(decision, client_rejected)),
+        Phase::RCPT => {
+            if !accepted {
+                txn.envelope.pop_recipient();
+            }
+            Told::One(Decided::from_decision(decision, recipient_rejected))
+        }
+        Phase::SAVE => saved(decision, txn),
+        _ => Told::One(Decided::from_decision(decision, policy_rejected)),
+    }
+}
+
+fn saved(decision: Decision, txn: &mut Transaction) -> Told {
+    let accepted = matches!(decision.kind, Kind::Accept | Kind::Discard);
+    summarise(&decision, txn);
+    if accepted {
+        txn.client.messages += 1;
+    }
+    let each = txn.client.lmtp && txn.envelope.recipients().iter().any(|r| r.verdict.is_some());
+    let told = if accepted && each {
+        Told::Each(each_recipient(&txn.envelope))
+    } else if accepted && decision.reply.is_none() {
+        Told::One(Decided::Reply(queued(txn.envelope.queued_id())))
+    } else {
+        Told::One(Decided::from_decision(decision, message_rejected))
+    };
+    txn.envelope.clear();
+    told
+}
+
+/// One line for each message.
+fn summarise(decision: &Decision, txn: &Transaction) {
+    let (client, envelope) = (&txn.client, &txn.envelope);
+    let sender = envelope.sender().map(|s| envelope.address(s)).unwrap_or_default();
+    tracing::info!(
+        "{} message {:?} id={} remote={} helo={} from=<{sender}> rcpts={} size={}",
+        client.session,
+        decision.kind,
+        envelope.queued_id(),
+        client.remote_ip,
+        client.helo.as_deref().unwrap_or("-"),
+        envelope.recipients().len(),
+        envelope.body.len(),
+    );
+}
+
+/// RFC 2033 section 4.2: one reply for each recipient, in order.
+fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
+    let reply = |recipient: &crate::mail::Recipient| {
+        let (kind, chosen) = match &recipient.verdict {
+            Some((Status::DEFER, reply)) => (Kind::Defer, reply.clone()),
+            Some((Status::REJECT, reply)) => (Kind::Reject, reply.clone()),
+            Some((_, reply)) => (Kind::Accept, reply.clone()),
+            None => (Kind::Accept, None),
+        };
+        match Decided::from_decision(Decision { kind, reply: chosen }, recipient_rejected) {
+            Decided::Accept => queued(envelope.queued_id()),
+            Decided::Reply(reply) | Decided::Disconnect(reply) => reply,
+        }
+    };
+    envelope.recipients().iter().map(reply).collect()
+}
+
+/// XCLIENT from a trusted proxy: it speaks for somebody else, whom we take at its word from here on.
+fn believe(client: &mut Client, told: &Xclient<'_>) {
+    let address = |old: Option<SocketAddr>, ip: Option<IpAddr>, port: Option<u16>| match (old, ip) {
+        (_, Some(ip)) => Some(SocketAddr::new(ip, port.unwrap_or(0))),
+        (Some(old), None) => Some(SocketAddr::new(old.ip(), port.unwrap_or(old.port()))),
+        (None, None) => None,
+    };
+    let ip = told.addr.as_ref().and_then(|a| a.value().copied());
+    let port = told.port.as_ref().and_then(|a| a.value().copied());
+    client.set_remote(address(client.remote, ip, port));
+    let local_ip = told.dest_addr.as_ref().and_then(|a| a.value().copied());
+    let local_port = told.dest_port.as_ref().and_then(|a| a.value().copied());
+    client.set_local(address(client.local, local_ip, local_port));
+    client.remote_name =
+        told.name.as_ref().and_then(|name| name.value()).map(|name| name.to_string());
+    client.helo = told.helo.as_ref().and_then(|helo| helo.value()).map(|helo| helo.to_string());
+}

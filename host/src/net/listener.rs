@@ -1,0 +1,130 @@
+//! From an address to bound sockets.
+//!
+//! Each thread gets a socket of its own (`SO_REUSEPORT`), so that a connection is accepted where it is served and
+//! no lock or wake-up is shared. Linux lets any process of the same user join such a group, so a
+//! second daemon on the port would not be noticed: a plain bind is tried first, and fails as operators expect.
+//!
+//! *Limits*: connections that wait in the queue of a closed socket are reset by the kernel; a client tries again.
+
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::config::Listen;
+
+/// Bound and listening sockets, not yet in any runtime.
+#[derive(Debug)]
+pub(crate) enum Sockets {
+    /// One for each thread, all on this address.
+    Tcp(SocketAddr, Vec<TcpListener>),
+    /// One, for the first thread.
+    Unix(UnixListener),
+}
+
+/// The address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {listen}: {source}{hint}", hint = hint(.source))]
+pub struct BindError {
+    /// As configured (`listen_interface`).
+    pub listen: String,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Binds for so many threads.
+///
+/// # Errors
+/// When the address is in use, not of this machine, or needs more rights.
+pub(crate) fn bind(listen: &Listen, threads: usize) -> Result<Sockets, BindError> {
+    let bound = match listen {
+        Listen::Tcp { address, v6only } => bind_tcp(*address, *v6only, threads),
+        Listen::Unix { path, mode } => bind_unix(path, *mode),
+    };
+    bound.map_err(|source| BindError { listen: listen.to_string(), source })
+}
+
+fn bind_tcp(address: SocketAddr, v6only: bool, threads: usize) -> io::Result<Sockets> {
+    let address = if address.is_ipv6() && address.ip() == Ipv6Addr::UNSPECIFIED && !has_ipv6() {
+        SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))
+    } else {
+        address
+    };
+    // The probe: fails if anybody else has the port; also picks one when it is 0.
+    let probe = tcp_socket(address, v6only, false)?;
+    let address = SocketAddr::new(address.ip(), local_port(&probe)?);
+    drop(probe);
+    let mut sockets = Vec::with_capacity(threads);
+    for _ in 0..threads {
+        let socket = tcp_socket(address, v6only, true)?;
+        socket.listen(BACKLOG)?;
+        sockets.push(socket.into());
+    }
+    Ok(Sockets::Tcp(address, sockets))
+}
+
+fn tcp_socket(address: SocketAddr, v6only: bool, shared: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(v6only)?;
+    }
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+fn local_port(socket: &Socket) -> io::Result<u16> {
+    let address = socket.local_addr()?;
+    address.as_socket().map(|a| a.port()).ok_or_else(|| io::Error::other("not an IP socket"))
+}
+
+fn has_ipv6() -> bool {
+    Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).is_ok()
+}
+
+/// A socket file that nobody listens on any more is a leftover and is replaced; anything else is not ours to remove.
+fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Sockets> {
+    if let Ok(found) = fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the path exists and is no socket",
+            ));
+        }
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path)?
+            }
+            _ => return Err(io::ErrorKind::AddrInUse.into()),
+        }
+    }
+    let socket = UnixListener::bind(path)?;
+    socket.set_nonblocking(true)?;
+    if let Some(mode) = mode {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    }
+    Ok(Sockets::Unix(socket))
+}
+
+/// What to do about it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; stop the program that has it, or change listen_interface",
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine does not have that address",
+        _ => "",
+    }
+}
+
+/// Connections the kernel may queue for one socket: a burst between two turns of the loop.
+const BACKLOG: i32 = 4096;

@@ -1,0 +1,26 @@
+//! The shell round the protocol: sockets, time and buffers.
+//!
+//! - [`listener`]: from an address to bound sockets.
+//! - [`server`]: what the connections of one listener share.
+//! - [`accept`]: taking connections in, and surviving when that fails.
+//! - [`connection`]: one connection, from greeting to close.
+//! - [`dialogue`]: what the session asks, answered by policy and pipeline.
+//! - [`decided`]: from a decision to a reply.
+//! - [`wire`]: TCP and Unix sockets behind one face.
+//! - [`buffers`]: borrowed while there is data, so that an idle connection holds none.
+//!
+//! Each core has a thread with a runtime of its own; a connection is served where it was accepted.
+
+mod accept;
+mod buffers;
+mod connection;
+mod decided;
+mod dialogue;
+pub(crate) mod listener;
+mod server;
+mod wire;
+
+pub(crate) use accept::{Listening, accept};
+pub use listener::BindError;
+pub(crate) use listener::{Sockets, bind};
+pub(crate) use server::Server;

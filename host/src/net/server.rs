@@ -1,0 +1,142 @@
+//! What the connections of one listener share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use guerrilla_smtp::{self as smtp, Settings};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{self, AllowedHosts, Network};
+use crate::pipeline::Pipeline;
+
+/// One configured server at work.
+pub(crate) struct Server {
+    /// `listen_interface`, as configured.
+    pub(crate) listener: Arc<str>,
+    /// `host_name`.
+    pub(crate) host_name: Arc<str>,
+    /// Settings of the protocol.
+    pub(super) settings: Arc<Settings>,
+    /// Whether it speaks LMTP.
+    pub(super) lmtp: bool,
+    /// How long a client may be silent.
+    pub(super) timeout: Duration,
+    /// How long the greeting is held back.
+    pub(super) greet_delay: Option<Duration>,
+    /// The hosts whose mail is taken.
+    pub(super) allowed_hosts: Arc<ArcSwap<AllowedHosts>>,
+    /// The chains; a connection takes the current ones for each transaction.
+    pub(super) pipeline: Arc<ArcSwap<Pipeline>>,
+    /// Cancelled when the server is to end.
+    pub(super) stop: CancellationToken,
+    /// Its connections.
+    pub(super) connections: TaskTracker,
+    xclient: bool,
+    trusted_proxies: Vec<Network>,
+    max_clients: u32,
+    active: AtomicU32,
+    served: AtomicU64,
+}
+
+/// A place among `max_clients`; given back when dropped.
+pub(super) struct Permit(Arc<Server>);
+
+impl Server {
+    /// A server of this configuration.
+    pub(crate) fn new(
+        config: &config::Server,
+        allowed_hosts: Arc<ArcSwap<AllowedHosts>>,
+        pipeline: Arc<ArcSwap<Pipeline>>,
+    ) -> Self {
+        Self {
+            listener: config.listen.to_string().into(),
+            host_name: config.host_name.as_str().into(),
+            settings: Arc::new(protocol_settings(config)),
+            lmtp: config.protocol == config::Protocol::Lmtp,
+            timeout: config.timeout,
+            greet_delay: config.greet_delay,
+            allowed_hosts,
+            pipeline,
+            stop: CancellationToken::new(),
+            connections: TaskTracker::new(),
+            xclient: config.xclient,
+            trusted_proxies: config.trusted_proxies.clone(),
+            max_clients: config.max_clients,
+            active: AtomicU32::new(0),
+            served: AtomicU64::new(0),
+        }
+    }
+
+    /// Lets no new client in and asks those that are there to end.
+    pub(crate) fn begin_stop(&self) {
+        self.stop.cancel();
+        self.connections.close();
+    }
+
+    /// Waits until all connections have ended.
+    pub(crate) async fn ended(&self) {
+        self.connections.wait().await;
+    }
+
+    /// Connections that have not ended.
+    pub(crate) fn active(&self) -> u32 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Whether this peer may speak for others (XCLIENT).
+    pub(super) fn trusts(&self, peer: Option<SocketAddr>) -> bool {
+        let Some(peer) = peer else { return false };
+        self.xclient
+            && self.trusted_proxies.iter().any(|net| net.contains(peer.ip().to_canonical()))
+    }
+
+    /// A place for one more client, if there is one.
+    pub(super) fn admit(self: &Arc<Self>) -> Option<Permit> {
+        let taken = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |active| {
+            (active < self.max_clients).then_some(active + 1)
+        });
+        taken.is_ok().then(|| Permit(Arc::clone(self)))
+    }
+
+    /// Number of the next client, from 1.
+    pub(super) fn next_number(&self) -> u64 {
+        self.served.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.active.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn protocol_settings(config: &config::Server) -> Settings {
+    let offered = &config.extensions;
+    Settings {
+        host_name: config.host_name.as_str().to_owned(),
+        protocol: match config.protocol {
+            config::Protocol::Smtp => smtp::Protocol::Smtp,
+            config::Protocol::Lmtp => smtp::Protocol::Lmtp,
+        },
+        max_size: config.max_size,
+        max_rcpt: config.limits.max_rcpt,
+        max_messages: config.limits.max_messages,
+        require_helo: config.require_helo,
+        bare_newline: match config.bare_newline {
+            config::BareNewline::Reject => smtp::BareNewline::Reject,
+            config::BareNewline::Normalize => smtp::BareNewline::Normalize,
+        },
+        smtputf8: offered.smtputf8,
+        chunking: offered.chunking,
+        binarymime: offered.binarymime && offered.chunking,
+        limits: offered.limits,
+        xclient: config.xclient,
+        max_unrecognised: config.limits.max_unrecognised,
+        max_errors: config.limits.max_errors,
+        ..Settings::default()
+    }
+}

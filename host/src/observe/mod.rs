@@ -1,0 +1,6 @@
+//! What the daemon says of itself.
+
+mod line;
+mod log;
+
+pub(crate) use log::start;

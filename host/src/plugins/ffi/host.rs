@@ -1,0 +1,253 @@
+//! The functions a plugin logs, counts and completes with.
+//!
+//! A plugin names itself by a token. Records are never freed: a thread of a plugin that was retired may
+//! still call, finds its record retired, and nothing happens.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use abi_stable::prefix_type::WithMetadata;
+use abi_stable::std_types::RStr;
+use arc_swap::ArcSwap;
+use guerrilla_plugin_abi::{HostVt, HostVt_Ref, Level, Status};
+
+use super::instance;
+use crate::mail::SessionId;
+
+/// The table every instance gets.
+pub(super) static TABLE: HostVt_Ref = HostVt_Ref(VALUE.static_as_prefix());
+
+const VALUE: &WithMetadata<HostVt> = &WithMetadata::new(HostVt {
+    log_enabled,
+    log,
+    counter_add,
+    gauge_set,
+    histogram,
+    now_ms,
+    explain,
+    complete,
+});
+
+/// What the host knows of one instance.
+pub(crate) struct Record {
+    /// Its number.
+    pub(super) token: u64,
+    processor: String,
+    alive: AtomicBool,
+    explanation: Mutex<Option<String>>,
+    figures: Mutex<BTreeMap<String, Figure>>,
+}
+
+/// A figure that a plugin keeps with the host.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Figure {
+    /// Only grows.
+    Counter(u64),
+    /// Goes up and down.
+    Gauge(f64),
+    /// Number and sum of the values recorded.
+    Histogram { count: u64, sum: f64 },
+}
+
+/// Which session a plugin is being called for on this thread, so that its log lines can be found with the session's.
+#[derive(Clone, Copy)]
+struct Call {
+    token: u64,
+    session: SessionId,
+}
+
+/// Ends a call when dropped.
+pub(super) struct Calling(Option<Call>);
+
+impl Drop for Calling {
+    fn drop(&mut self) {
+        CALL.set(self.0);
+    }
+}
+
+thread_local! {
+    static CALL: Cell<Option<Call>> = const { Cell::new(None) };
+}
+
+impl Record {
+    /// The instance is about to be called for a session.
+    pub(super) fn calling(&self, session: SessionId) -> Calling {
+        Calling(CALL.replace(Some(Call { token: self.token, session })))
+    }
+
+    /// From now on the host is deaf to the instance.
+    pub(super) fn retire(&self) {
+        self.alive.store(false, Ordering::Release);
+    }
+
+    /// Takes what the instance has said about its last failure.
+    pub(super) fn explanation(&self) -> Option<String> {
+        self.explanation.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn figure(&self, name: RStr<'_>, start: Figure, change: impl FnOnce(&mut Figure)) {
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(figure) = figures.get_mut(name.as_str()) {
+            change(figure);
+        } else if figures.len() < MAX_FIGURES && is_figure_name(name.as_str()) {
+            let mut figure = start;
+            change(&mut figure);
+            figures.insert(name.as_str().to_owned(), figure);
+        }
+    }
+}
+
+/// Makes a record for an instance of the named processor.
+pub(super) fn register(processor: &str) -> &'static Record {
+    let _registering = REGISTERING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut all: Vec<&'static Record> = RECORDS.load().as_ref().clone();
+    let record: &'static Record = Box::leak(Box::new(Record {
+        token: all.len() as u64,
+        processor: processor.to_owned(),
+        alive: AtomicBool::new(true),
+        explanation: Mutex::new(None),
+        figures: Mutex::new(BTreeMap::new()),
+    }));
+    all.push(record);
+    RECORDS.store(Arc::new(all));
+    record
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Counter(count) => write!(f, "{count}"),
+            Self::Gauge(value) => write!(f, "{value}"),
+            Self::Histogram { count, sum } => write!(f, "count={count} sum={sum}"),
+        }
+    }
+}
+
+/// Figures of all instances there have been: processor, name, figure.
+pub(crate) fn figures() -> Vec<(String, String, Figure)> {
+    let mut all = Vec::new();
+    for record in RECORDS.load().iter() {
+        let figures = record.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = figures.iter().map(|(n, f)| (record.processor.clone(), n.clone(), f.clone()));
+        all.extend(named);
+    }
+    all
+}
+
+static RECORDS: LazyLock<ArcSwap<Vec<&'static Record>>> = LazyLock::new(ArcSwap::default);
+static REGISTERING: Mutex<()> = Mutex::new(());
+
+/// Most figures of one instance: each is a series that somebody stores.
+const MAX_FIGURES: usize = 256;
+
+fn is_figure_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+}
+
+/// Finds the living instance and does something for it; a panic must not cross the border.
+fn with<T>(token: u64, otherwise: T, call: impl FnOnce(&Record) -> T) -> T {
+    let records = RECORDS.load();
+    let record = usize::try_from(token).ok().and_then(|i| records.get(i).copied());
+    match record {
+        Some(record) if record.alive.load(Ordering::Acquire) => {
+            catch_unwind(AssertUnwindSafe(|| call(record))).unwrap_or(otherwise)
+        }
+        _ => otherwise,
+    }
+}
+
+extern "C" fn log_enabled(token: u64, level: Level) -> bool {
+    with(token, false, |_| match level {
+        Level::ERROR => tracing::enabled!(target: "plugin", tracing::Level::ERROR),
+        Level::WARN => tracing::enabled!(target: "plugin", tracing::Level::WARN),
+        Level::DEBUG => tracing::enabled!(target: "plugin", tracing::Level::DEBUG),
+        Level::TRACE => tracing::enabled!(target: "plugin", tracing::Level::TRACE),
+        _ => tracing::enabled!(target: "plugin", tracing::Level::INFO),
+    })
+}
+
+extern "C" fn log<'a>(token: u64, level: Level, target: RStr<'a>, text: RStr<'a>) {
+    with(token, (), |record| {
+        let session = CALL.get().filter(|call| call.token == token).map(|call| call.session);
+        let line = Line { session, processor: &record.processor, text: text.as_str() };
+        let module = Some(target.as_str()).filter(|module| !module.is_empty());
+        match level {
+            Level::ERROR => tracing::error!(target: "plugin", module, "{line}"),
+            Level::WARN => tracing::warn!(target: "plugin", module, "{line}"),
+            Level::DEBUG => tracing::debug!(target: "plugin", module, "{line}"),
+            Level::TRACE => tracing::trace!(target: "plugin", module, "{line}"),
+            _ => tracing::info!(target: "plugin", module, "{line}"),
+        }
+    });
+}
+
+/// `session processor: text`
+struct Line<'a> {
+    session: Option<SessionId>,
+    processor: &'a str,
+    text: &'a str,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(session) = self.session {
+            write!(f, "{session} ")?;
+        }
+        write!(f, "{}: {}", self.processor, self.text)
+    }
+}
+
+extern "C" fn counter_add<'a>(token: u64, name: RStr<'a>, add: u64) {
+    with(token, (), |record| {
+        record.figure(name, Figure::Counter(0), |figure| {
+            if let Figure::Counter(count) = figure {
+                *count = count.wrapping_add(add);
+            }
+        });
+    });
+}
+
+extern "C" fn gauge_set<'a>(token: u64, name: RStr<'a>, value: f64) {
+    with(token, (), |record| {
+        record.figure(name, Figure::Gauge(0.0), |figure| {
+            if let Figure::Gauge(gauge) = figure {
+                *gauge = value;
+            }
+        });
+    });
+}
+
+extern "C" fn histogram<'a>(token: u64, name: RStr<'a>, value: f64) {
+    with(token, (), |record| {
+        record.figure(name, Figure::Histogram { count: 0, sum: 0.0 }, |figure| {
+            if let Figure::Histogram { count, sum } = figure {
+                *count += 1;
+                *sum += value;
+            }
+        });
+    });
+}
+
+extern "C" fn now_ms(_token: u64) -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+}
+
+extern "C" fn explain<'a>(token: u64, why: RStr<'a>) {
+    with(token, (), |record| {
+        let why = why.as_str().replace(char::is_control, " ");
+        *record.explanation.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    });
+}
+
+/// Also for a retired instance: what it still holds must come back.
+extern "C" fn complete(_token: u64, held: u64, status: Status) {
+    let _ = catch_unwind(AssertUnwindSafe(|| instance::complete(held, status)));
+}

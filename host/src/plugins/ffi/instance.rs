@@ -1,0 +1,218 @@
+//! Calling a plugin, and getting back what it has taken hold of.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+
+use abi_stable::std_types::{RNone, ROption, RSome};
+use guerrilla_plugin_abi as abi;
+use guerrilla_plugin_abi::{Event, InstanceBox, Phase, Root_Ref, Status};
+use tokio::sync::oneshot;
+
+use super::host::{self, Record};
+use super::txn::lend;
+use crate::mail::Transaction;
+
+/// One configured processor: what a stage calls.
+pub(crate) struct Instance {
+    plugin: InstanceBox,
+    record: &'static Record,
+}
+
+/// What makes instances.
+#[derive(Clone, Copy)]
+pub(crate) enum Constructor {
+    /// A processor of the host's own, or of the embedder's.
+    Builtin(guerrilla_plugin_api::__border::Create),
+    /// A processor of a file.
+    File(Root_Ref),
+}
+
+/// What a question came to.
+pub(crate) enum Called {
+    /// The plugin has answered.
+    Answered(Box<Transaction>, Status),
+    /// It will; the transaction comes back with the answer. Meanwhile there is a spare to go on with.
+    Held(oneshot::Receiver<(Box<Transaction>, Status)>, Box<Transaction>),
+}
+
+/// Why there is no instance.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CreateError {
+    /// The plugin said so.
+    #[error("{0}")]
+    Refused(String),
+    /// The plugin answered nonsense.
+    #[error("create answered {0:#x} instead of an instance; this is a fault of the plugin")]
+    Fault(u32),
+}
+
+impl Instance {
+    /// Makes an instance of the named processor; `config` is a JSON object.
+    pub(crate) fn create(
+        make: Constructor,
+        processor: &str,
+        config: &str,
+    ) -> Result<Self, CreateError> {
+        let record = host::register(processor);
+        let host = abi::Host { token: record.token, vt: host::TABLE };
+        let mut made: ROption<InstanceBox> = RNone;
+        let status = match make {
+            Constructor::Builtin(create) => create(&host, config, &mut made),
+            Constructor::File(root) => {
+                root.create()(&host, processor.into(), config.into(), &mut made)
+            }
+        };
+        match (status, made) {
+            (Status::CONTINUE, RSome(plugin)) => Ok(Self { plugin, record }),
+            (status, _) => {
+                record.retire();
+                Err(match record.explanation() {
+                    Some(why) => CreateError::Refused(why),
+                    None => CreateError::Fault(status.0),
+                })
+            }
+        }
+    }
+
+    /// Lets it open what it needs.
+    pub(crate) fn start(&self) -> Result<(), String> {
+        self.outcome(self.plugin.start())
+    }
+
+    /// Asks a question.
+    pub(crate) fn process(&self, phase: Phase, mut txn: Box<Transaction>) -> Called {
+        txn.phase = phase;
+        let _calling = self.record.calling(txn.client.session);
+        *txn.lease.get_mut() = HOLDABLE;
+        let raw = Box::into_raw(txn);
+        let status = self.plugin.process(phase, lend(raw));
+        // SAFETY: the transaction is alive, held or not, until this function or `complete` turns it back into
+        // a box; other threads touch this one field only as the atomic it is.
+        let lease = unsafe { (*raw).lease.load(Ordering::Acquire) };
+        match lease {
+            // SAFETY: the pointer came from a box above and nobody took hold of it.
+            LENT | HOLDABLE => Called::Answered(unsafe { Box::from_raw(raw) }, status),
+            token => collect(token, raw),
+        }
+    }
+
+    /// Tells a fact. The answer matters only to who awaits `settled`.
+    pub(crate) fn event(
+        &self,
+        event: Event,
+        mut txn: Box<Transaction>,
+    ) -> (Box<Transaction>, Result<(), String>) {
+        let _calling = self.record.calling(txn.client.session);
+        *txn.lease.get_mut() = LENT;
+        let raw = Box::into_raw(txn);
+        let status = self.plugin.event(event, lend(raw));
+        // SAFETY: as above; a lease that is merely lent cannot be held.
+        let txn = unsafe { Box::from_raw(raw) };
+        (txn, self.outcome(status))
+    }
+
+    /// No more questions will come.
+    pub(crate) fn drain(&self, deadline_ms: u64) {
+        self.plugin.drain(deadline_ms);
+    }
+
+    /// Ends its threads. The host is deaf to it afterwards.
+    pub(crate) fn stop(&self) {
+        self.plugin.stop();
+        self.record.retire();
+    }
+
+    /// Why the last call failed, if the plugin has said so.
+    pub(crate) fn explanation(&self) -> Option<String> {
+        self.record.explanation()
+    }
+
+    fn outcome(&self, status: Status) -> Result<(), String> {
+        match status {
+            Status::CONTINUE | Status::ACCEPT => Ok(()),
+            status => Err(self
+                .record
+                .explanation()
+                .unwrap_or_else(|| format!("answered {:#x} and did not say why", status.0))),
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.record.retire();
+    }
+}
+
+/// Marks a transaction as held; its token. This is the last moment at which a spare can be made of it.
+pub(super) fn hold(txn: &Transaction) -> Option<u64> {
+    static NEXT: AtomicU64 = AtomicU64::new(HOLDABLE + 1);
+    let token = NEXT.fetch_add(1, Ordering::Relaxed);
+    txn.lease.compare_exchange(HOLDABLE, token, Ordering::AcqRel, Ordering::Acquire).ok()?;
+    held().insert(token, Slot::CallLasts(txn.spare(), None));
+    Some(token)
+}
+
+/// A plugin completes what it holds. A token that is not known is a plugin that completes twice: ignored.
+pub(super) fn complete(token: u64, status: Status) {
+    let mut table = held();
+    let Some(slot) = table.remove(&token) else { return };
+    match slot {
+        Slot::CallLasts(spare, _) => {
+            table.insert(token, Slot::CallLasts(spare, Some(status)));
+        }
+        Slot::Awaited(waiting) => {
+            drop(table);
+            // SAFETY: `collect` put the pointer here after the call had returned, and the plugin has now given it up.
+            let txn = unsafe { Box::from_raw(waiting.txn) };
+            // Nobody waits any more only when the daemon has ended.
+            let _ = waiting.answer.send((txn, status));
+        }
+    }
+}
+
+/// The call that took hold has returned: answered already, or to be awaited.
+fn collect(token: u64, txn: *mut Transaction) -> Called {
+    let mut table = held();
+    match table.remove(&token) {
+        Some(Slot::CallLasts(spare, None)) => {
+            let (answer, receiver) = oneshot::channel();
+            table.insert(token, Slot::Awaited(Waiting { txn, answer }));
+            Called::Held(receiver, spare)
+        }
+        Some(Slot::CallLasts(_, Some(status))) => {
+            // SAFETY: the plugin has completed it, so it is given up; the call has returned.
+            Called::Answered(unsafe { Box::from_raw(txn) }, status)
+        }
+        // A token is inserted by `hold` and changed by `complete` only; without it nobody holds the transaction.
+        // SAFETY: as above.
+        _ => Called::Answered(unsafe { Box::from_raw(txn) }, Status::INTERNAL),
+    }
+}
+
+/// Lease of a transaction that is lent for one call.
+const LENT: u64 = 0;
+/// Lease of one that may be taken hold of; above it are tokens of held ones.
+const HOLDABLE: u64 = 1;
+
+/// What is known of a held transaction.
+enum Slot {
+    /// The call that took hold of it has not returned: a spare, and whether it is completed already.
+    CallLasts(Box<Transaction>, Option<Status>),
+    /// The call has returned.
+    Awaited(Waiting),
+}
+
+struct Waiting {
+    txn: *mut Transaction,
+    answer: oneshot::Sender<(Box<Transaction>, Status)>,
+}
+
+// SAFETY: the pointer is an owned box in disguise, and a box of a transaction may be sent.
+unsafe impl Send for Waiting {}
+
+fn held() -> MutexGuard<'static, HashMap<u64, Slot>> {
+    static TABLE: LazyLock<Mutex<HashMap<u64, Slot>>> = LazyLock::new(Mutex::default);
+    TABLE.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,24 @@
+//! What the tests drive the daemon with.
+//!
+//! - [`process`]: a child process, its output, its end.
+//! - [`daemon`]: a daemon with a generated configuration, and what it left on disk.
+//! - [`client`]: raw SMTP.
+//! - [`plugins`]: the plugin files, built as users build them.
+//! - [`control`]: the other end of a plugin that waits for the test.
+
+mod client;
+mod control;
+mod daemon;
+mod plugins;
+mod process;
+
+use std::time::Duration;
+
+pub(crate) use client::Client;
+pub(crate) use control::Control;
+pub(crate) use daemon::{Daemon, Setup};
+pub(crate) use plugins::{Plugin, build, build_in, profile_dir};
+pub(crate) use process::{Process, guerrillad};
+
+/// How long anything may take that is to happen at all; generous, for a machine that is busy with a build.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,11 @@
+//! The code claims another API than the note.
+
+use guerrilla_plugin_abi::{API_MINOR, Root_Ref};
+
+broken_plugins::note!("other-minor");
+broken_plugins::header!(
+    "_1as_0lib_1header_0root_bmodule_bloader",
+    Root_Ref,
+    Yes,
+    broken_plugins::root(API_MINOR + 7, false, NOTE.desc())
+);

@@ -1,0 +1,9 @@
+//! The root cannot be made.
+
+use guerrilla_plugin_abi::Root_Ref;
+
+broken_plugins::note!("panicking-root");
+broken_plugins::header!("_1as_0lib_1header_0root_bmodule_bloader", Root_Ref, Yes, {
+    let _ = NOTE.desc();
+    panic!("no root today")
+});

@@ -1,0 +1,99 @@
+//! Writes down what it is asked and told: one JSON object a line.
+//!
+//! It is awaited, so a record of `settled` is in the file before the client has its reply. For what happens behind
+//! the reply's back a line in the daemon's log says that the file has grown.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use guerrilla_plugin_api::{Blocking, Event, Host, Phase, Plugin, Recipient, Transaction, Verdict};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Where to write.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Config {
+    misbehaving_record: PathBuf,
+}
+
+/// Appends to its file.
+pub(crate) struct Recorder {
+    host: Host,
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl Plugin for Recorder {
+    const NAME: &'static str = "Recorder";
+    const ALIASES: &'static [&'static str] = &["Notary"];
+    const PHASES: &'static [Phase] = &[Phase::Save];
+    const EVENTS: &'static [Event] = &[Event::Opened, Event::Closed, Event::Settled];
+    const AWAITS_SETTLED: bool = true;
+    const BLOCKING: Blocking = Blocking::Short;
+    const CONFIG_SCHEMA: &'static str = r#"{
+        "type": "object",
+        "required": ["misbehaving_record"],
+        "properties": {
+            "misbehaving_record": { "type": "string", "description": "the file to append to" }
+        }
+    }"#;
+    type Config = Config;
+
+    fn create(host: Host, config: Config) -> Result<Self, String> {
+        Ok(Self { host, path: config.misbehaving_record, file: Mutex::default() })
+    }
+
+    fn start(&self) -> Result<(), String> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .map_err(|error| format!("misbehaving_record {}: {error}", self.path.display()))?;
+        *self.file.lock().unwrap_or_else(PoisonError::into_inner) = Some(file);
+        Ok(())
+    }
+
+    fn save(&self, txn: Transaction<'_>) -> Verdict {
+        self.write("save", txn.queued_id(), json!({}));
+        Verdict::CONTINUE
+    }
+
+    fn opened(&self, txn: Transaction<'_>) {
+        self.write("opened", txn.session_id(), json!({}));
+    }
+
+    fn closed(&self, txn: Transaction<'_>) {
+        self.write("closed", txn.session_id(), json!({}));
+    }
+
+    fn settled(&self, txn: Transaction<'_>) -> Result<(), String> {
+        let recipients: Vec<&str> = txn.recipients().map(Recipient::address).collect();
+        let details = json!({
+            "accepted": txn.is_accepted(),
+            "from": txn.sender(),
+            "rcpt": recipients,
+            "body": txn.body().escape_ascii().to_string(),
+            "remote_ip": txn.remote_ip(),
+            "remote_name": txn.remote_name(),
+            "helo": txn.helo(),
+        });
+        self.write("settled", txn.queued_id(), details);
+        Ok(())
+    }
+}
+
+impl Recorder {
+    fn write(&self, what: &str, id: &str, mut record: Value) {
+        record["what"] = what.into();
+        record["id"] = id.into();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = file.as_mut() else { return };
+        // One write, so that a reader sees whole lines.
+        if let Err(error) = file.write_all(format!("{record}\n").as_bytes()) {
+            self.host.error(format_args!("misbehaving_record {}: {error}", self.path.display()));
+        }
+        self.host.info(format_args!("recorded {what} {id}"));
+    }
+}

@@ -1,0 +1,194 @@
+//! The two halves of a delivery: prepare, and commit or undo.
+//!
+//! [`Prepared::write`] puts a synced copy of the message into the `tmp` of each maildir. [`Prepared::commit`] moves
+//! them into `new` and syncs that. Whatever ends otherwise (an error, a refusal, a panic, a drop) takes the
+//! copies back from where they are, so that a message which is not acknowledged leaves nothing behind.
+//!
+//! Maildirs are worked on in groups: all files of a group are written before the first is synced, and all
+//! are moved before the first directory is synced. The file system then has one journal commit to
+//! make for the group and not one for each copy; and no message needs more handles than a group has.
+//! Between the halves no handle is open.
+//!
+//! Limits: at most [`GROUP`] files or directories, and the handles of one maildir, are open at a time.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use crate::block_writer::write_message;
+use crate::directory::{Directory, StorageError, failed, give};
+use crate::line_ending::LineEnding;
+use crate::mailbox::{Mailbox, NEW, OpenMailbox, TMP};
+use crate::unique_name::UniqueNames;
+
+/// Copies of a message that are on stable storage, and not delivered yet. Dropping undoes them.
+#[derive(Debug, Default)]
+pub(crate) struct Prepared {
+    copies: Vec<Copy>,
+}
+
+impl Prepared {
+    /// Writes and syncs a copy of the message into each maildir. `open` opens one, or another in its place; `pieces` begins the message anew.
+    pub(crate) fn write<'m, I: Iterator<Item = &'m [u8]>>(
+        addressed: Vec<Addressed>,
+        names: &UniqueNames,
+        ending: LineEnding,
+        open: impl Fn(Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError>,
+        pieces: impl Fn() -> I,
+    ) -> Result<Self, StorageError> {
+        let mut prepared = Self::default();
+        let mut addressed = addressed.into_iter().peekable();
+        while addressed.peek().is_some() {
+            let first = prepared.copies.len();
+            let mut files = Vec::new();
+            for Addressed { mailbox, recipients } in addressed.by_ref().take(GROUP) {
+                let (mailbox, OpenMailbox { tmp, .. }) = open(mailbox)?;
+                let (name, file) = make_file(&tmp, names)?;
+                let (path, owner) = (tmp.path().join(&name), mailbox.owner());
+                // From here on the file is removed whatever happens.
+                prepared.copies.push(Copy {
+                    mailbox,
+                    recipients,
+                    name,
+                    size: 0,
+                    place: Place::Tmp,
+                });
+                give(&file, owner, &path)?;
+                files.push((file, path));
+            }
+            let size = write_group(&files, ending, pieces())?;
+            prepared.copies[first..].iter_mut().for_each(|copy| copy.size = size);
+        }
+        Ok(prepared)
+    }
+
+    /// Delivers the copies. When this returns `Ok` they are in `new`, for good; else they are nowhere.
+    pub(crate) fn commit(mut self) -> Result<u64, CommitError> {
+        match self.commit_all() {
+            Ok(()) => {
+                let delivered = self.copies.len() as u64;
+                self.copies.clear();
+                Ok(delivered)
+            }
+            Err(cause) => Err(CommitError { cause, left: self.undo() }),
+        }
+    }
+
+    /// Takes the copies back and answers what could not be.
+    pub(crate) fn undo(&mut self) -> Vec<StorageError> {
+        self.copies.drain(..).filter_map(|copy| copy.remove().err()).collect()
+    }
+
+    /// Takes back the copies that none of their recipients shall have, and answers what could not be.
+    pub(crate) fn keep_only(&mut self, shall_have: impl Fn(usize) -> bool) -> Vec<StorageError> {
+        let is_wanted = |copy: &Copy| copy.recipients.iter().any(|index| shall_have(*index));
+        let unwanted = self.copies.extract_if(.., |copy| !is_wanted(copy));
+        unwanted.filter_map(|copy| copy.remove().err()).collect()
+    }
+
+    fn commit_all(&mut self) -> Result<(), StorageError> {
+        for group in self.copies.chunks_mut(GROUP) {
+            let mut moved = Vec::with_capacity(group.len());
+            for copy in group {
+                let OpenMailbox { tmp, new } = copy.mailbox.open()?;
+                tmp.rename(&copy.name, &new, &copy.final_name())?;
+                copy.place = Place::New;
+                moved.push(new);
+            }
+            moved.iter().try_for_each(Directory::sync)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        self.undo();
+    }
+}
+
+/// A mailbox that gets a copy, and for whom: indices of recipients.
+#[derive(Debug)]
+pub(crate) struct Addressed {
+    pub(crate) mailbox: Mailbox,
+    pub(crate) recipients: Vec<usize>,
+}
+
+/// A commit that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}{}", fmt_left(.left))]
+pub(crate) struct CommitError {
+    cause: StorageError,
+    /// Copies that could not be taken back: the client's next try makes duplicates of them.
+    left: Vec<StorageError>,
+}
+
+/// One copy of a message.
+#[derive(Debug)]
+struct Copy {
+    mailbox: Mailbox,
+    recipients: Vec<usize>,
+    name: String,
+    size: u64,
+    place: Place,
+}
+
+/// Where a copy is.
+#[derive(Debug)]
+enum Place {
+    Tmp,
+    New,
+}
+
+impl Copy {
+    /// Readers take the size from the name and save themselves a stat for each message.
+    fn final_name(&self) -> String {
+        format!("{},S={}", self.name, self.size)
+    }
+
+    fn remove(&self) -> Result<(), StorageError> {
+        match self.place {
+            Place::Tmp => self.mailbox.open_part(TMP)?.remove_file(&self.name),
+            Place::New => self.mailbox.open_part(NEW)?.remove_file(&self.final_name()),
+        }
+    }
+}
+
+fn make_file(tmp: &Directory, names: &UniqueNames) -> Result<(String, File), StorageError> {
+    let mut tries = 0;
+    loop {
+        let name = names.next();
+        match tmp.make_file(&name) {
+            Ok(file) => return Ok((name, file)),
+            Err(e) if e.is_taken() && tries < MAX_TRIES => tries += 1,
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+fn write_group<'m>(
+    group: &[(File, PathBuf)],
+    ending: LineEnding,
+    pieces: impl Iterator<Item = &'m [u8]>,
+) -> Result<u64, StorageError> {
+    let files: Vec<&File> = group.iter().map(|(file, _)| file).collect();
+    let size = write_message(&files, ending, pieces)
+        .map_err(|(index, e)| failed("cannot write", &group[index].1, e))?;
+    for (file, path) in group {
+        file.sync_all().map_err(|e| failed("cannot sync", path, e))?;
+    }
+    Ok(size)
+}
+
+fn fmt_left(left: &[StorageError]) -> String {
+    left.iter().map(|e| format!("; a copy may remain: {e}")).collect()
+}
+
+/// How many maildirs are worked on at a time.
+const GROUP: usize = 16;
+
+/// A name that is taken is somebody's mistake; a second one is somebody's intent.
+const MAX_TRIES: u32 = 4;
+
+#[cfg(test)]
+#[path = "delivery_tests.rs"]
+mod tests;

@@ -1,0 +1,250 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use super::*;
+use crate::maildirs::Maildirs;
+use crate::testing::{a_user, files_below, found, maildirs_at, own, ownership};
+
+const MAIL: [&[u8]; 2] = [b"Received: here\r\n", b"Subject: x\r\n\r\nbody\r\n"];
+const STORED: &str = "Received: here\nSubject: x\n\nbody\n";
+
+fn prepare(maildirs: &Maildirs, recipients: &[&str]) -> Result<Prepared, StorageError> {
+    maildirs.prepare(found(maildirs, recipients), || MAIL.into_iter())
+}
+
+fn everybody(root: &Path) -> Maildirs {
+    maildirs_at(root, "[user]/Maildir", "*=-1:-1").unwrap()
+}
+
+fn many() -> Vec<String> {
+    (0..GROUP * 2 + 3).map(|i| format!("u{i}@d")).collect()
+}
+
+fn count(root: &Path, folder: &str) -> usize {
+    let lies_in = |file: &Path| file.parent().unwrap().ends_with(folder);
+    files_below(root).iter().filter(|file| lies_in(file)).count()
+}
+
+#[test]
+fn a_copy_is_in_tmp_until_it_is_committed() {
+    let root = tempfile::tempdir().unwrap();
+    let prepared = prepare(&everybody(root.path()), &["a@d"]).unwrap();
+    let written = files_below(root.path());
+    assert_eq!(written.len(), 1);
+    assert!(written[0].parent().unwrap().ends_with("a/Maildir/tmp"));
+    assert_eq!(fs::read_to_string(&written[0]).unwrap(), STORED);
+
+    assert_eq!(prepared.commit().unwrap(), 1);
+    let delivered = files_below(root.path());
+    assert_eq!(delivered.len(), 1);
+    assert!(delivered[0].parent().unwrap().ends_with("a/Maildir/new"));
+    assert_eq!(fs::read_to_string(&delivered[0]).unwrap(), STORED);
+    let name = delivered[0].file_name().unwrap().to_str().unwrap();
+    assert!(name.ends_with(&format!(",S={}", STORED.len())), "{name}");
+    assert!(root.path().join("a/Maildir/cur").is_dir());
+}
+
+#[test]
+fn what_is_not_committed_is_removed() {
+    let root = tempfile::tempdir().unwrap();
+    let recipients = many();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let maildirs = everybody(root.path());
+    let mut prepared = prepare(&maildirs, &recipients).unwrap();
+    assert_eq!(count(root.path(), "tmp"), recipients.len());
+    assert!(prepared.undo().is_empty());
+    assert_eq!(files_below(root.path()).len(), 0);
+    drop(prepare(&maildirs, &recipients).unwrap());
+    assert_eq!(files_below(root.path()).len(), 0);
+}
+
+#[test]
+fn every_recipient_gets_a_copy_and_shared_maildirs_get_one() {
+    let root = tempfile::tempdir().unwrap();
+    let recipients = many();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let maildirs = everybody(root.path());
+    assert_eq!(prepare(&maildirs, &recipients).unwrap().commit().unwrap(), 35);
+    assert_eq!(count(root.path(), "new"), 35);
+    let again = prepare(&maildirs, &["x@d", "X@d", "x@other", "x@d"]).unwrap();
+    assert_eq!(again.commit().unwrap(), 1);
+    let shared = maildirs_at(root.path(), "all", "*=-1:-1").unwrap();
+    assert_eq!(prepare(&shared, &["a@d", "b@d"]).unwrap().commit().unwrap(), 1);
+    assert!(matches!(prepare(&shared, &[]), Err(StorageError::NoRecipient)));
+}
+
+#[test]
+fn a_recipient_that_is_refused_later_gets_no_copy() {
+    let root = tempfile::tempdir().unwrap();
+    let maildirs = everybody(root.path());
+    let mut prepared = prepare(&maildirs, &["a@d", "b@d", "c@d", "C@d"]).unwrap();
+    assert!(prepared.keep_only(|index| [0, 3].contains(&index)).is_empty());
+    assert_eq!(count(root.path(), "tmp"), 2);
+    assert_eq!(prepared.commit().unwrap(), 2);
+    assert!(!files_below(root.path()).iter().any(|file| file.starts_with(root.path().join("b"))));
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_takes_the_others_back() {
+    let root = tempfile::tempdir().unwrap();
+    let maildirs = everybody(root.path());
+    let recipients = many();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    fs::write(root.path().join("u34"), "not a directory").unwrap();
+    let refused = prepare(&maildirs, &recipients).unwrap_err();
+    assert!(matches!(refused, StorageError::NotADirectory(_)), "{refused}");
+    assert!(!refused.is_full());
+    assert_eq!(files_below(root.path()), [root.path().join("u34")]);
+}
+
+#[test]
+fn a_copy_that_cannot_be_moved_takes_the_moved_ones_back() {
+    let root = tempfile::tempdir().unwrap();
+    let recipients = many();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let prepared = prepare(&everybody(root.path()), &recipients).unwrap();
+    fs::remove_dir(root.path().join("u34/Maildir/new")).unwrap();
+    let failed = prepared.commit().unwrap_err().to_string();
+    assert!(failed.contains("u34/Maildir/new"), "{failed}");
+    assert!(!failed.contains("may remain"), "{failed}");
+    assert_eq!(files_below(root.path()).len(), 0);
+}
+
+#[test]
+fn a_copy_that_a_reader_has_taken_is_reported() {
+    let root = tempfile::tempdir().unwrap();
+    let prepared = prepare(&everybody(root.path()), &["a@d", "b@d"]).unwrap();
+    let in_tmp = files_below(&root.path().join("b"));
+    fs::remove_file(&in_tmp[0]).unwrap();
+    let failed = prepared.commit().unwrap_err().to_string();
+    assert!(failed.starts_with("cannot move a file to"), "{failed}");
+    assert!(failed.contains("a copy may remain: cannot remove"), "{failed}");
+    assert_eq!(files_below(root.path()).len(), 0);
+}
+
+#[test]
+fn a_link_in_place_of_a_sub_directory_is_not_followed() {
+    let root = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    for folder in ["a", "b/Maildir", "c/Maildir/tmp", "d/Maildir/new"] {
+        let link = root.path().join(folder);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        symlink(outside.path(), link).unwrap();
+    }
+    let maildirs = everybody(root.path());
+    for recipient in ["a@d", "b@d", "c@d", "d@d"] {
+        let refused = prepare(&maildirs, &[recipient]).unwrap_err();
+        assert!(matches!(refused, StorageError::NotADirectory(_)), "{recipient}: {refused}");
+    }
+    let prepared = prepare(&maildirs, &["e@d"]).unwrap();
+    let new = root.path().join("e/Maildir/new");
+    fs::remove_dir(&new).unwrap();
+    symlink(outside.path(), &new).unwrap();
+    prepared.commit().unwrap_err();
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn files_belong_to_their_user() {
+    let root = tempfile::tempdir().unwrap();
+    let (uid, gid) = a_user();
+    let (own_uid, own_gid) = own();
+    let map = format!("both={uid}:{gid},user={uid}:-1,group=-1:{gid},none=-1:-1");
+    let maildirs = maildirs_at(root.path(), "deep/[domain]/x/[user]/home/Maildir", &map).unwrap();
+    let recipients =
+        ["both@Example.com", "user@example.com", "group@example.com", "none@example.com"];
+    prepare(&maildirs, &recipients).unwrap().commit().unwrap();
+
+    for (name, uid, gid) in [
+        ("both", uid, gid),
+        ("user", uid, own_gid),
+        ("group", own_uid, gid),
+        ("none", own_uid, own_gid),
+    ] {
+        let user = root.path().join("deep/example.com/x").join(name);
+        for folder in ["", "home", "home/Maildir", "home/Maildir/tmp", "home/Maildir/cur"] {
+            assert_eq!(ownership(user.join(folder)), (uid, gid, 0o700), "{name}/{folder}");
+        }
+        let files = files_below(&user);
+        assert_eq!(files.len(), 1);
+        assert_eq!(ownership(&files[0]), (uid, gid, 0o600), "{name}");
+    }
+    for shared in ["deep", "deep/example.com", "deep/example.com/x"] {
+        assert_eq!(ownership(root.path().join(shared)), (own_uid, own_gid, 0o755), "{shared}");
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_nothing_behind() {
+    let root = tempfile::tempdir().unwrap();
+    let Some(_mount) = SmallDisk::mount(root.path()) else {
+        eprintln!("cannot mount a small disk: checking with a limit on the size of files");
+        return with_small_files("delivery::tests::a_file_that_cannot_grow_leaves_nothing_behind");
+    };
+    let maildirs = everybody(root.path());
+    prepare(&maildirs, &["a@d", "b@d"]).unwrap().commit().unwrap();
+    let before = files_below(root.path());
+
+    let body = vec![b'x'; 400 << 10];
+    let pieces: [&[u8]; 1] = [&body];
+    let full = maildirs.prepare(found(&maildirs, &["a@d", "b@d", "c@d"]), || pieces.into_iter());
+    let full = full.unwrap_err();
+    assert!(full.is_full(), "{full}");
+    assert_eq!(files_below(root.path()), before);
+
+    prepare(&maildirs, &["a@d", "b@d"]).unwrap().commit().unwrap();
+    assert_eq!(files_below(root.path()).len(), 4, "there is room again");
+}
+
+/// Also run by [`a_full_disk_leaves_nothing_behind`] in a process that may not write large files.
+#[test]
+fn a_file_that_cannot_grow_leaves_nothing_behind() {
+    let root = tempfile::tempdir().unwrap();
+    let maildirs = everybody(root.path());
+    let body = vec![b'x'; 400 << 10];
+    let pieces: [&[u8]; 1] = [&body];
+    let written = maildirs.prepare(found(&maildirs, &["a@d", "b@d"]), || pieces.into_iter());
+    if std::env::var_os(SMALL_FILES).is_some() {
+        assert!(written.unwrap_err().to_string().starts_with("cannot write"));
+        assert_eq!(files_below(root.path()).len(), 0);
+    } else {
+        drop(written.unwrap());
+        with_small_files("delivery::tests::a_file_that_cannot_grow_leaves_nothing_behind");
+    }
+}
+
+/// Runs a test of this file in a process that may not write large files and ignores the signal about it.
+fn with_small_files(test: &str) {
+    let status = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$0\" --exact \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg(test)
+        .env(SMALL_FILES, "1")
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+const SMALL_FILES: &str = "MAILDIR_TEST_SMALL_FILES";
+
+/// A file system of a few hundred kilobytes; unmounted when dropped.
+struct SmallDisk<'p>(&'p Path);
+
+impl<'p> SmallDisk<'p> {
+    fn mount(at: &'p Path) -> Option<Self> {
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=512k", "tmpfs"])
+            .arg(at)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        mount.then(|| Self(at))
+    }
+}
+
+impl Drop for SmallDisk<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0).status();
+    }
+}

@@ -1,0 +1,174 @@
+//! Who gets a copy, and where: the processor without the daemon round it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use nix::unistd::{Uid, User, geteuid};
+
+use crate::config::Config;
+use crate::delivery::{Addressed, Prepared};
+use crate::directory::{Directory, StorageError};
+use crate::folder::{BadSeparator, FolderSeparator};
+use crate::line_ending::LineEnding;
+use crate::mailbox::{Mailbox, OpenMailbox};
+use crate::mailbox_name::{self, BadName};
+use crate::ownership::Identity;
+use crate::path_template::{PathTemplate, PathTemplateError};
+use crate::stale::remove_stale;
+use crate::unique_name::UniqueNames;
+use crate::users::{CurrentUsers, NotPermitted, Report, Users, UsersError};
+
+/// All maildirs of a configuration.
+pub(crate) struct Maildirs {
+    template: PathTemplate,
+    users: Users,
+    folders: FolderSeparator,
+    ending: LineEnding,
+    names: UniqueNames,
+    /// Held while directories are made: between its making and its change of owner a directory looks foreign.
+    making: Mutex<()>,
+}
+
+impl Maildirs {
+    /// Checks a configuration. Touches nothing.
+    pub(crate) fn new(config: &Config, report: Report) -> Result<Self, SetupError> {
+        let current = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
+        let template = PathTemplate::parse(&config.maildir_path, home().as_deref(), &current)?;
+        let users = Users::new(&config.maildir_user_map, &config.maildir_user_file, report)?;
+        if !template.has_user() {
+            one_owner(&users.now())?;
+        }
+        let folders = FolderSeparator::parse(&config.maildir_folder_separator)?;
+        let ending = config.maildir_line_ending;
+        let names = UniqueNames::of_this_host();
+        Ok(Self { template, users, folders, ending, names, making: Mutex::new(()) })
+    }
+
+    /// Checks that this process can give mail to its owners, makes the maildirs of the listed users, and answers how
+    /// many stale files were removed from them.
+    pub(crate) fn start(&self, identity: &Identity) -> Result<u64, SetupError> {
+        let users = self.users.now();
+        users.check_owners(identity)?;
+        Directory::open_or_make(self.template.base())?;
+        if self.template.has_domain() {
+            // Which domains there are, the recipients will tell.
+            return Ok(0);
+        }
+        let mut removed = 0;
+        for user in users.listed() {
+            let path = self.template.fill(&user.name, "");
+            let path = path.map_err(|why| SetupError::User { name: user.name.clone(), why })?;
+            let mailbox = Mailbox::new(path, user.owner, user.listed);
+            removed += remove_stale(&mailbox.open_or_make()?.tmp, SystemTime::now())?;
+        }
+        Ok(removed)
+    }
+
+    /// The maildir of a recipient.
+    pub(crate) fn find(&self, local_part: &str, domain: &str) -> Result<Mailbox, Unknown> {
+        mailbox_name::check(local_part).map_err(Unknown::BadName)?;
+        let users = self.users.now();
+        // A listed name may contain the separator.
+        let (name, folder) = match users.find_listed(local_part, domain) {
+            Some(_) => (local_part, None),
+            None => self.folders.split(local_part),
+        };
+        let user = users.find(name, domain).ok_or(Unknown::NoSuchUser)?;
+        let path = self.template.fill(&user.name, &domain.to_lowercase());
+        let inbox = Mailbox::new(path.map_err(Unknown::BadName)?, user.owner, user.listed);
+        Ok(inbox.in_folder(folder))
+    }
+
+    /// Writes a copy for each recipient, given by index and mailbox, and one only where several share a mailbox.
+    pub(crate) fn prepare<'m, I: Iterator<Item = &'m [u8]>>(
+        &self,
+        recipients: Vec<(usize, Mailbox)>,
+        pieces: impl Fn() -> I,
+    ) -> Result<Prepared, StorageError> {
+        let mut addressed: Vec<Addressed> = Vec::with_capacity(recipients.len());
+        let mut known = HashMap::new();
+        for (recipient, mailbox) in recipients {
+            let at = *known.entry(mailbox.place()).or_insert(addressed.len());
+            match addressed.get_mut(at) {
+                Some(shared) => shared.recipients.push(recipient),
+                None => addressed.push(Addressed { mailbox, recipients: vec![recipient] }),
+            }
+        }
+        if addressed.is_empty() {
+            return Err(StorageError::NoRecipient);
+        }
+        Prepared::write(addressed, &self.names, self.ending, |mailbox| self.open(mailbox), pieces)
+    }
+
+    /// A number that no other instance has.
+    pub(crate) fn run(&self) -> u32 {
+        self.names.run()
+    }
+
+    /// Opens a mailbox, making what is missing. It is the inbox where a folder is one too many.
+    fn open(&self, mailbox: Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError> {
+        let opened = match mailbox.open() {
+            Err(e) if e.is_missing() || matches!(e, StorageError::Foreign { .. }) => {
+                let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+                mailbox.open_or_make()
+            }
+            done => done,
+        };
+        match opened {
+            Err(StorageError::TooManyFolders(_)) => self.open(mailbox.in_folder(None)),
+            done => Ok((mailbox, done?)),
+        }
+    }
+}
+
+/// Why a recipient gets no mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// Not in the map, and there is no catch-all.
+    NoSuchUser,
+    /// Cannot be a name in the file system.
+    BadName(BadName),
+}
+
+/// Why a configuration cannot be used, or not by this process.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SetupError {
+    #[error(transparent)]
+    Path(#[from] PathTemplateError),
+    #[error(transparent)]
+    Users(#[from] UsersError),
+    #[error(transparent)]
+    Separator(#[from] BadSeparator),
+    #[error(
+        "maildir_user_map: all users share the directory of maildir_path, so they need one owner; add [user] to the path, or give all the same uid:gid"
+    )]
+    SharedByOwners,
+    #[error(transparent)]
+    NotPermitted(#[from] NotPermitted),
+    #[error("maildir_user_map: the directory of \"{name}\" has a name that {why}")]
+    User { name: String, why: BadName },
+    #[error("maildir_path: {0}")]
+    Storage(#[from] StorageError),
+}
+
+fn one_owner(users: &CurrentUsers) -> Result<(), SetupError> {
+    let mut owners = users.owners().map(|(_, owner)| owner);
+    let first = owners.next();
+    if owners.all(|owner| Some(owner) == first) { Ok(()) } else { Err(SetupError::SharedByOwners) }
+}
+
+/// The daemon's home directory, as a shell would have it.
+fn home() -> Option<PathBuf> {
+    let set = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute());
+    set.or_else(|| home_of(geteuid()))
+}
+
+fn home_of(uid: Uid) -> Option<PathBuf> {
+    User::from_uid(uid).ok().flatten().map(|user| user.dir).filter(|home| Path::is_absolute(home))
+}
+
+#[cfg(test)]
+#[path = "maildirs_tests.rs"]
+mod tests;

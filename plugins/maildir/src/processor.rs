@@ -1,0 +1,205 @@
+//! The processor as the daemon sees it: questions in, verdicts out.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use guerrilla_plugin_api::{
+    Blocking, Event, Host, Phase, Plugin, Recipient, Reply, Scope, Transaction, Verdict,
+};
+
+use crate::config::Config;
+use crate::delivery::Prepared;
+use crate::directory::StorageError;
+use crate::mailbox::Mailbox;
+use crate::maildirs::{Maildirs, Unknown};
+use crate::ownership::Identity;
+
+/// Delivers into the recipients' maildirs.
+pub struct MailDir {
+    host: Host,
+    maildirs: Maildirs,
+    /// What `save` has written and `settled` has not decided, by the number in the transaction's note.
+    prepared: Mutex<HashMap<u64, Prepared>>,
+    next: AtomicU64,
+    /// Key of that note; other instances have others.
+    note: String,
+}
+
+impl Plugin for MailDir {
+    const NAME: &'static str = "MailDir";
+    const DESCRIPTION: &'static str = "delivers into the recipients' maildirs";
+    const PHASES: &'static [Phase] = &[Phase::Rcpt, Phase::Save];
+    const EVENTS: &'static [Event] = &[Event::Settled];
+    const AWAITS_SETTLED: bool = true;
+    const BLOCKING: Blocking = Blocking::Short;
+    const CONFIG_SCHEMA: &'static str = CONFIG_SCHEMA;
+    type Config = Config;
+
+    fn create(host: Host, config: Config) -> Result<Self, String> {
+        let report = Box::new(move |what: Result<&str, &str>| match what {
+            Ok(done) => host.info(format_args!("{done}")),
+            Err(failed) => host.error(format_args!("{failed}")),
+        });
+        let maildirs = Maildirs::new(&config, report).map_err(|e| e.to_string())?;
+        let note = format!("maildir.{:08x}", maildirs.run());
+        Ok(Self { host, maildirs, prepared: Mutex::default(), next: AtomicU64::new(1), note })
+    }
+
+    fn start(&self) -> Result<(), String> {
+        let removed = self.maildirs.start(&Identity::current()).map_err(|e| e.to_string())?;
+        if removed > 0 {
+            self.host.info(format_args!("removed {removed} files that a crash had left in tmp"));
+        }
+        Ok(())
+    }
+
+    fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
+        let Some(recipient) = txn.recipients().next_back() else { return Verdict::CONTINUE };
+        match self.find(&txn, recipient) {
+            Ok(_) => Verdict::CONTINUE,
+            Err(unknown) => refusal(unknown),
+        }
+    }
+
+    fn save(&self, mut txn: Transaction<'_>) -> Verdict {
+        if txn.note(Scope::Mail, &self.note).is_some() {
+            self.host.error(format_args!("the chain names this processor twice; name it once"));
+            return Verdict::DEFER;
+        }
+        let mailboxes = match self.mailboxes(&mut txn) {
+            Ok(mailboxes) => mailboxes,
+            Err(verdict) => return verdict,
+        };
+        match self.maildirs.prepare(mailboxes, || txn.message()) {
+            Ok(prepared) => self.keep(&mut txn, prepared),
+            Err(e) => {
+                self.host.count("failed", 1);
+                self.host.error(format_args!("{}: {e}", txn.queued_id()));
+                storage_trouble(&e)
+            }
+        }
+    }
+
+    fn settled(&self, mut txn: Transaction<'_>) -> Result<(), String> {
+        match (self.take(&mut txn), txn.is_accepted()) {
+            (Some(mut prepared), true) => {
+                self.leave_out_refused(&txn, &mut prepared);
+                let delivered = prepared.commit().map_err(|e| {
+                    self.host.count("failed", 1);
+                    e.to_string()
+                })?;
+                self.host.count("delivered", delivered);
+                Ok(())
+            }
+            (Some(prepared), false) => {
+                self.undo(prepared);
+                Ok(())
+            }
+            // Accepted, and nothing of it is here: it must not be acknowledged.
+            (None, true) => Err("nothing was prepared for this message".to_owned()),
+            (None, false) => Ok(()),
+        }
+    }
+
+    fn stop(&self) {
+        // Nobody will settle these any more, so nobody has acknowledged them.
+        for (_, prepared) in self.open().drain() {
+            self.undo(prepared);
+        }
+    }
+}
+
+impl MailDir {
+    fn find(&self, txn: &Transaction<'_>, recipient: Recipient<'_>) -> Result<Mailbox, Unknown> {
+        // A bare <postmaster> is the one recipient without a domain (RFC 5321 section 4.5.1).
+        let domain = Some(recipient.domain()).filter(|domain| !domain.is_empty());
+        self.maildirs.find(recipient.local_part(), domain.unwrap_or_else(|| txn.server_name()))
+    }
+
+    /// The maildirs of all recipients. Those that have none hear it where the protocol can tell each recipient (LMTP,
+    /// RFC 2033); where one reply stands for all, the message is refused: mail is never dropped in silence.
+    fn mailboxes(&self, txn: &mut Transaction<'_>) -> Result<Vec<(usize, Mailbox)>, Verdict> {
+        let mut mailboxes = Vec::with_capacity(txn.recipients().len());
+        let mut unknown = Vec::new();
+        // What an earlier stage has refused is answered for.
+        for recipient in txn.recipients().filter(|recipient| !recipient.is_refused()) {
+            match self.find(txn, recipient) {
+                Ok(mailbox) => mailboxes.push((recipient.index(), mailbox)),
+                Err(why) => unknown.push((recipient.index(), why)),
+            }
+        }
+        let Some(&(_, first)) = unknown.first() else { return Ok(mailboxes) };
+        self.host.count("refused", unknown.len() as u64);
+        if mailboxes.is_empty() || !txn.protocol().starts_with("LMTP") {
+            return Err(refusal(first));
+        }
+        for (index, why) in unknown {
+            if txn.set_recipient(index, &refusal(why)).is_err() {
+                return Err(refusal(first));
+            }
+        }
+        Ok(mailboxes)
+    }
+
+    /// A stage behind this one may have refused recipients while the others get the message.
+    fn leave_out_refused(&self, txn: &Transaction<'_>, prepared: &mut Prepared) {
+        let refused: HashSet<usize> =
+            txn.recipients().filter(|to| to.is_refused()).map(Recipient::index).collect();
+        if !refused.is_empty() {
+            self.report_left(&prepared.keep_only(|index| !refused.contains(&index)));
+        }
+    }
+
+    fn keep(&self, txn: &mut Transaction<'_>, prepared: Prepared) -> Verdict {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        if let Err(e) = txn.set_note(Scope::Mail, &self.note, &number.to_le_bytes()) {
+            self.host.error(format_args!("{}: no note can be left: {e}", txn.queued_id()));
+            self.undo(prepared);
+            return Verdict::DEFER;
+        }
+        self.open().insert(number, prepared);
+        Verdict::CONTINUE
+    }
+
+    fn take(&self, txn: &mut Transaction<'_>) -> Option<Prepared> {
+        let number = txn.note(Scope::Mail, &self.note)?.try_into().ok()?;
+        let prepared = self.open().remove(&u64::from_le_bytes(number));
+        // A note that stays behind does no harm: its number will not come again.
+        let _ = txn.set_note(Scope::Mail, &self.note, &[]);
+        prepared
+    }
+
+    fn undo(&self, mut prepared: Prepared) {
+        self.report_left(&prepared.undo());
+    }
+
+    fn report_left(&self, left: &[StorageError]) {
+        for e in left {
+            self.host.warn(format_args!("a file stays in tmp: {e}"));
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Prepared>> {
+        self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the client hears about a recipient that has no maildir.
+fn refusal(why: Unknown) -> Verdict {
+    Verdict::reject(match why {
+        Unknown::NoSuchUser => Reply::new(550, "5.1.1", "No such user here"),
+        Unknown::BadName(why) => Reply::new(553, "5.1.3", format!("The mailbox name {why}")),
+    })
+}
+
+/// What the client hears when the message cannot be kept: the details are for the log.
+fn storage_trouble(e: &StorageError) -> Verdict {
+    Verdict::defer(if e.is_full() {
+        Reply::new(452, "4.3.1", "Not enough room for the message, try again later")
+    } else {
+        Reply::new(451, "4.3.0", "The message could not be stored, try again later")
+    })
+}
+
+pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");
