@@ -12,7 +12,7 @@ help: ## list the targets
 build: ## the daemon and every bundled plugin, in target/release and target/release/plugins
 	cargo build --release --locked -p guerrilla $(PLUGINS:%=-p guerrilla-%)
 	@rm -rf $(RELEASE)/plugins
-	@mkdir -p $(RELEASE)/plugins
+	@install -d -m 755 $(RELEASE)/plugins
 	@set -e; for plugin in $(PLUGINS); do \
 	    lib=$$(echo $$plugin | tr - _); \
 	    install -m 644 $(RELEASE)/lib$$lib.so $(RELEASE)/plugins/$$plugin.so; \

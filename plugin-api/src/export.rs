@@ -124,9 +124,11 @@ impl<P: Plugin> abi::Instance for Guarded<P> {
                 abi::Event::OPENED => plugin.opened(txn),
                 abi::Event::CLOSED => plugin.closed(txn),
                 abi::Event::SETTLED => {
-                    if let Err(why) = plugin.settled(txn) {
-                        return self.failed(&why);
+                    let verdict = plugin.settled(txn);
+                    if let Some(reply) = &verdict.reply {
+                        Transaction::new(raw, self.host).set_reply(reply);
                     }
+                    return verdict.status;
                 }
                 _ => {}
             }

@@ -16,6 +16,11 @@ impl Host {
         Self { raw }
     }
 
+    /// Number of this instance, never given twice by a daemon: for keys of notes that other instances must not touch.
+    pub fn instance(&self) -> u64 {
+        self.raw.token
+    }
+
     /// Whether a line of this level would be written.
     pub fn log_enabled(&self, level: Level) -> bool {
         self.raw.vt.log_enabled()(self.raw.token, level.number())

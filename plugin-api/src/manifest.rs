@@ -12,6 +12,7 @@ pub struct ProcessorInfo {
     events: &'static [Event],
     awaits_settled: bool,
     blocking: Blocking,
+    never_blocks_in: &'static [Phase],
     config_schema: &'static str,
 }
 
@@ -26,6 +27,7 @@ impl ProcessorInfo {
             events: P::EVENTS,
             awaits_settled: P::AWAITS_SETTLED,
             blocking: P::BLOCKING,
+            never_blocks_in: P::NEVER_BLOCKS_IN,
             config_schema: P::CONFIG_SCHEMA,
         }
     }
@@ -111,14 +113,7 @@ impl ProcessorInfo {
             i += 1;
         }
         out.raw("],\"phases\":[");
-        let mut i = 0;
-        while i < self.phases.len() {
-            if i > 0 {
-                out.raw(",");
-            }
-            out.string(self.phases[i].name());
-            i += 1;
-        }
+        out.phases(self.phases);
         out.raw("],\"events\":[");
         let mut i = 0;
         while i < self.events.len() {
@@ -131,7 +126,9 @@ impl ProcessorInfo {
         out.raw("],\"awaits_settled\":");
         out.raw(if self.awaits_settled { "true" } else { "false" });
         out.field("blocking", self.blocking.name());
-        out.raw(",\"config_schema\":");
+        out.raw(",\"never_blocks_in\":[");
+        out.phases(self.never_blocks_in);
+        out.raw("],\"config_schema\":");
         out.raw(self.config_schema);
         out.raw("}");
     }
@@ -182,6 +179,17 @@ impl Out<'_> {
             i += 1;
         }
         self.byte(b'"');
+    }
+
+    const fn phases(&mut self, phases: &[Phase]) {
+        let mut i = 0;
+        while i < phases.len() {
+            if i > 0 {
+                self.raw(",");
+            }
+            self.string(phases[i].name());
+            i += 1;
+        }
     }
 
     const fn field(&mut self, name: &str, value: &str) {

@@ -29,6 +29,9 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     const AWAITS_SETTLED: bool = false;
     /// How its hooks use the thread they are called on. Claim [`Blocking::Never`] only for hooks that never wait.
     const BLOCKING: Blocking = Blocking::Short;
+    /// Phases whose hook never waits although [`Plugin::BLOCKING`] says otherwise: a lookup in a table at `rcpt`, say,
+    /// of a processor that writes at `save`. They are spared the way through a pool.
+    const NEVER_BLOCKS_IN: &'static [Phase] = &[];
     /// JSON Schema of its configuration. An object: its `properties` are the keys that operators may write.
     const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{}}"#;
 
@@ -84,12 +87,14 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
     /// The save chain has come to its end: [`Transaction::is_accepted`] tells which. Called for each stage
     /// whose `save` was called, in order, also after a failure or a timeout, so that what was prepared can
-    /// be committed or undone.
+    /// be committed or undone. It is never called while `save` still runs for the same message.
     ///
-    /// # Errors
-    /// With [`Plugin::AWAITS_SETTLED`], an error turns the reply into a temporary failure; else it is logged.
-    fn settled(&self, _txn: Transaction<'_>) -> Result<(), String> {
-        Ok(())
+    /// With [`Plugin::AWAITS_SETTLED`] the client's reply waits for it, and anything but [`Verdict::CONTINUE`] turns an
+    /// acceptance into a temporary failure (with the verdict's reply, if that is a 4xx). Without, nobody hears the answer.
+    /// Recipients that other stages have refused ([`Recipient::is_refused`](crate::Recipient::is_refused)) are told so;
+    /// nothing should be kept for them.
+    fn settled(&self, _txn: Transaction<'_>) -> Verdict {
+        Verdict::CONTINUE
     }
 
     /// No more questions will come; finish what is in hand within so many milliseconds.

@@ -248,7 +248,8 @@ impl<'a> Transaction<'a> {
         self.raw.vt.remove_header()(self.raw.ctx, name.into())
     }
 
-    /// Gives one recipient a verdict of its own: LMTP and PRDR clients hear it, SMTP ones by the merge rule.
+    /// Gives one recipient a verdict of its own. LMTP clients hear it. SMTP has one reply for all, so there the worst verdict
+    /// of any recipient, deferring before rejecting, becomes the verdict of all, and nothing is kept for anybody.
     ///
     /// # Errors
     /// When there is no such recipient, or verdict and reply do not fit.
@@ -332,7 +333,7 @@ impl<'a> Recipient<'a> {
         self.field(ItemField::LOCAL_PART)
     }
 
-    /// Domain as given; an address literal keeps its brackets.
+    /// Domain as given; an address literal keeps its brackets. A bare `<postmaster>` has the server's host name.
     pub fn domain(self) -> &'a str {
         self.field(ItemField::DOMAIN)
     }

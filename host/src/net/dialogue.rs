@@ -238,7 +238,7 @@ fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
 fn believe(client: &mut Client, told: &Xclient<'_>) {
     let address = |old: Option<SocketAddr>, ip: Option<IpAddr>, port: Option<u16>| match (old, ip) {
         (_, Some(ip)) => Some(SocketAddr::new(ip, port.unwrap_or(0))),
-        (Some(old), None) => Some(SocketAddr::new(old.ip(), port.unwrap_or(old.port()))),
+        (Some(old), None) => Some(SocketAddr::new(old.ip(), port.unwrap_or_else(|| old.port()))),
         (None, None) => None,
     };
     let ip = told.addr.as_ref().and_then(|a| a.value().copied());
@@ -248,6 +248,6 @@ fn believe(client: &mut Client, told: &Xclient<'_>) {
     let local_port = told.dest_port.as_ref().and_then(|a| a.value().copied());
     client.set_local(address(client.local, local_ip, local_port));
     client.remote_name =
-        told.name.as_ref().and_then(|name| name.value()).map(|name| name.to_string());
-    client.helo = told.helo.as_ref().and_then(|helo| helo.value()).map(|helo| helo.to_string());
+        told.name.as_ref().and_then(|name| name.value()).map(ToString::to_string);
+    client.helo = told.helo.as_ref().and_then(|helo| helo.value()).map(ToString::to_string);
 }

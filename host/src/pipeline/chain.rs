@@ -138,7 +138,7 @@ impl Run {
             let Some(stage) = self.chain().get(self.next).map(Arc::clone) else {
                 break end_of_chain(&txn, self.phase);
             };
-            if !stage.is_inline() {
+            if !stage.is_inline_in(self.phase) {
                 return Inline::Unsettled(self, Rest::Ask(txn));
             }
             self.next += 1;
@@ -237,12 +237,14 @@ impl Run {
             self.listeners().into_iter().partition(|stage| stage.awaits_settled());
         for stage in awaited {
             txn.outcome = Some(decision.status());
+            txn.reply = None;
             let told;
             (txn, told) = stage.tell(Event::SETTLED, txn).await.ok()?;
             if let Err(why) = told {
                 tracing::error!("{session} {}: could not settle: {why}", stage.name);
                 if decision.kind == Kind::Accept {
-                    decision = Decision { kind: Kind::Defer, reply: txn.reply.take() };
+                    let reply = txn.reply.take().filter(|reply| reply.code / 100 == 4);
+                    decision = Decision { kind: Kind::Defer, reply };
                 }
             }
         }
@@ -332,10 +334,7 @@ fn answered(stage: &Stage, txn: &mut Transaction, status: Status) -> Option<Deci
 
 /// Every stage has said "continue". Over LMTP each recipient's verdict stands for itself.
 fn end_of_chain(txn: &Transaction, phase: Phase) -> Decision {
-    if phase == Phase::SAVE && !txn.client.lmtp {
-        if let Some(decision) = merge_recipients(&txn.envelope) {
-            return decision;
-        }
-    }
-    Decision::bare(Kind::Accept)
+    let one_for_all = phase == Phase::SAVE && !txn.client.lmtp;
+    let merged = one_for_all.then(|| merge_recipients(&txn.envelope)).flatten();
+    merged.unwrap_or(const { Decision::bare(Kind::Accept) })
 }

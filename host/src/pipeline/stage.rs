@@ -16,6 +16,7 @@ pub(crate) struct Stage {
     instance: Arc<Instance>,
     events: Vec<Event>,
     awaits_settled: bool,
+    never_blocks_in: Vec<Phase>,
     /// The threads it is called on; none for one that never blocks.
     pool: Option<Pool>,
 }
@@ -32,6 +33,7 @@ impl Stage {
             instance: Arc::new(instance),
             events: processor.events.clone(),
             awaits_settled: processor.awaits_settled,
+            never_blocks_in: processor.never_blocks_in.clone(),
             pool: (!inline).then(|| Pool::new(&processor.name, threads)),
         }
     }
@@ -41,7 +43,12 @@ impl Stage {
         self.instance.start()
     }
 
-    /// Whether it is called on the connection's own thread.
+    /// Whether it is asked on the connection's own thread in this phase.
+    pub(super) fn is_inline_in(&self, phase: Phase) -> bool {
+        self.is_inline() || self.never_blocks_in.contains(&phase)
+    }
+
+    /// Whether it is always called on the connection's own thread.
     pub(super) fn is_inline(&self) -> bool {
         self.pool.is_none()
     }
@@ -67,7 +74,8 @@ impl Stage {
         phase: Phase,
         txn: Box<Transaction>,
     ) -> Result<(Box<Transaction>, Status), Lost> {
-        let called = match &self.pool {
+        let pool = self.pool.as_ref().filter(|_| !self.is_inline_in(phase));
+        let called = match pool {
             None => self.instance.process(phase, txn),
             Some(pool) => {
                 let instance = Arc::clone(&self.instance);

@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::one_line::{LIMIT, one_line};
 
 mod raw;
-#[cfg(test)]
-mod tests;
+mod words;
 
 use raw::{Head, RawManifest, RawProcessor};
+use words::{BLOCKING, EVENTS, PHASES, find, known, name_of};
 
 /// What a plugin file offers.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +56,8 @@ pub struct Processor {
     pub awaits_settled: bool,
     /// How it uses the thread it is called on; [`Blocking::LONG`] when it does not say or says something unknown.
     pub blocking: Blocking,
+    /// Phases in which it never blocks, whatever the class says.
+    pub never_blocks_in: Vec<Phase>,
     /// JSON Schema of its configuration: an object.
     pub config_schema: Value,
 }
@@ -183,6 +185,7 @@ impl Processor {
                 Blocking::LONG
             })
         });
+        let never_blocks_in = known(&raw.never_blocks_in, PHASES, |_| {});
         if phases.is_empty() && events.is_empty() {
             warnings.push(format!("processor '{name}': has no phase and no event: never called"));
         }
@@ -193,6 +196,7 @@ impl Processor {
             events,
             awaits_settled: raw.awaits_settled,
             blocking,
+            never_blocks_in,
             config_schema: raw.config_schema,
             name,
         })
@@ -294,39 +298,6 @@ fn checked_name(what: &'static str, name: String) -> Result<String, ManifestErro
     }
 }
 
-fn known<T: Copy>(words: &[String], table: &[(&str, T)], mut unknown: impl FnMut(&str)) -> Vec<T> {
-    let mut values = Vec::new();
-    for word in words {
-        match find(word, table) {
-            Some(value) => values.push(value),
-            None => unknown(word),
-        }
-    }
-    values
-}
-
-fn find<T: Copy>(word: &str, table: &[(&str, T)]) -> Option<T> {
-    table.iter().find(|(name, _)| *name == word).map(|(_, value)| *value)
-}
-
-fn name_of<T: PartialEq>(value: T, table: &[(&'static str, T)]) -> Option<&'static str> {
-    table.iter().find(|(_, own)| *own == value).map(|(name, _)| *name)
-}
-
-const PHASES: &[(&str, Phase)] = &[
-    ("connect", Phase::CONNECT),
-    ("helo", Phase::HELO),
-    ("mail", Phase::MAIL),
-    ("rcpt", Phase::RCPT),
-    ("save", Phase::SAVE),
-];
-
-const EVENTS: &[(&str, Event)] =
-    &[("opened", Event::OPENED), ("closed", Event::CLOSED), ("settled", Event::SETTLED)];
-
-const BLOCKING: &[(&str, Blocking)] =
-    &[("never", Blocking::NEVER), ("short", Blocking::SHORT), ("long", Blocking::LONG)];
-
 /// The layout of the manifest that this host reads.
 const SCHEMA: u64 = 1;
 
@@ -334,3 +305,6 @@ const SCHEMA: u64 = 1;
 const MAX_NAME: usize = 64;
 const MAX_PROCESSORS: usize = 64;
 const MAX_ALIASES: usize = 16;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //!
 //! The sequence, each step with an error of its own ([`Cause`], [`LoadError::code`]):
 //!
-//! 1. [`scan`] lists `*.so`; each file is opened once and everything is read from that descriptor;
+//! 1. [`scan()`] lists `*.so`; each file is opened once and everything is read from that descriptor;
 //! 2. owner and mode of the directory and the file; size;
 //! 3. ELF headers, every segment inside the file; the manifest in its note; schema, API, panic mode;
 //! 4. names that are offered twice;

@@ -117,7 +117,8 @@ pub(crate) struct Addressed {
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}{}", fmt_left(.left))]
 pub(crate) struct CommitError {
-    cause: StorageError,
+    /// What went wrong.
+    pub(crate) cause: StorageError,
     /// Copies that could not be taken back: the client's next try makes duplicates of them.
     left: Vec<StorageError>,
 }

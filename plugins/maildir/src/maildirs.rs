@@ -102,11 +102,6 @@ impl Maildirs {
         Prepared::write(addressed, &self.names, self.ending, |mailbox| self.open(mailbox), pieces)
     }
 
-    /// A number that no other instance has.
-    pub(crate) fn run(&self) -> u32 {
-        self.names.run()
-    }
-
     /// Opens a mailbox, making what is missing. It is the inbox where a folder is one too many.
     fn open(&self, mailbox: Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError> {
         let opened = match mailbox.open() {

@@ -33,6 +33,8 @@ impl Plugin for MailDir {
     const EVENTS: &'static [Event] = &[Event::Settled];
     const AWAITS_SETTLED: bool = true;
     const BLOCKING: Blocking = Blocking::Short;
+    /// A look into a table in memory, at most a stat of the user file.
+    const NEVER_BLOCKS_IN: &'static [Phase] = &[Phase::Rcpt];
     const CONFIG_SCHEMA: &'static str = CONFIG_SCHEMA;
     type Config = Config;
 
@@ -42,7 +44,7 @@ impl Plugin for MailDir {
             Err(failed) => host.error(format_args!("{failed}")),
         });
         let maildirs = Maildirs::new(&config, report).map_err(|e| e.to_string())?;
-        let note = format!("maildir.{:08x}", maildirs.run());
+        let note = format!("maildir.{}", host.instance());
         Ok(Self { host, maildirs, prepared: Mutex::default(), next: AtomicU64::new(1), note })
     }
 
@@ -81,24 +83,34 @@ impl Plugin for MailDir {
         }
     }
 
-    fn settled(&self, mut txn: Transaction<'_>) -> Result<(), String> {
+    fn settled(&self, mut txn: Transaction<'_>) -> Verdict {
         match (self.take(&mut txn), txn.is_accepted()) {
             (Some(mut prepared), true) => {
                 self.leave_out_refused(&txn, &mut prepared);
-                let delivered = prepared.commit().map_err(|e| {
-                    self.host.count("failed", 1);
-                    e.to_string()
-                })?;
-                self.host.count("delivered", delivered);
-                Ok(())
+                match prepared.commit() {
+                    Ok(delivered) => {
+                        self.host.count("delivered", delivered);
+                        Verdict::CONTINUE
+                    }
+                    Err(e) => {
+                        self.host.count("failed", 1);
+                        self.host.error(format_args!("{}: {e}", txn.queued_id()));
+                        storage_trouble(&e.cause)
+                    }
+                }
             }
             (Some(prepared), false) => {
                 self.undo(prepared);
-                Ok(())
+                Verdict::CONTINUE
             }
-            // Accepted, and nothing of it is here: it must not be acknowledged.
-            (None, true) => Err("nothing was prepared for this message".to_owned()),
-            (None, false) => Ok(()),
+            (None, true) => {
+                self.host.error(format_args!(
+                    "{}: accepted, but nothing was prepared: not acknowledged",
+                    txn.queued_id()
+                ));
+                Verdict::DEFER
+            }
+            (None, false) => Verdict::CONTINUE,
         }
     }
 

@@ -44,11 +44,6 @@ impl UniqueNames {
             self.host
         )
     }
-
-    /// A number of this source, random at its making.
-    pub(crate) fn run(&self) -> u32 {
-        self.run
-    }
 }
 
 /// A host name fit for a file name: `/` and `:` as octal, as maildir(5) says, and likewise the comma, which begins the

@@ -74,12 +74,12 @@ fn what_was_not_prepared_is_not_acknowledged() {
     let root = tempfile::tempdir().unwrap();
     let maildir = processor(root.path(), "a=-1:-1");
     begin("ESMTP", &["a@example.com"]);
-    assert_eq!(maildir.settle(Status::CONTINUE), Status::INTERNAL);
+    assert_eq!(maildir.settle(Status::CONTINUE), Status::DEFER);
     assert_eq!(maildir.settle(Status::DEFER), Status::CONTINUE);
 
     assert_eq!(maildir.ask(Phase::SAVE), DONE);
     fs::remove_dir(root.path().join("a/new")).unwrap();
-    assert_eq!(maildir.settle(Status::CONTINUE), Status::INTERNAL);
+    assert_eq!(maildir.settle(Status::CONTINUE), Status::DEFER);
     assert_eq!(count(root.path(), "a", "tmp"), 0);
 }
 

@@ -134,7 +134,7 @@ impl Instance {
             status => Err(self
                 .record
                 .explanation()
-                .unwrap_or_else(|| format!("answered {:#x} and did not say why", status.0))),
+                .unwrap_or_else(|| format!("answered {:#x}", status.0))),
         }
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct RawProcessor {
     #[serde(default)]
     pub(super) awaits_settled: bool,
     pub(super) blocking: Option<String>,
+    #[serde(default)]
+    pub(super) never_blocks_in: Vec<String>,
     #[serde(default = "no_keys")]
     pub(super) config_schema: Value,
 }

@@ -20,8 +20,9 @@ use memchr::{memchr, memchr_iter, memmem};
 pub(super) fn decode(value: &[u8]) -> String {
     let line = unfold(value.trim_ascii());
     let mut decoded = Decoded { line: &line, text: String::new(), run: None };
+    let begin = memmem::Finder::new(b"=?");
     let (mut done, mut at) = (0, 0);
-    while let Some(found) = memmem::find(&line[at..], b"=?") {
+    while let Some(found) = begin.find(&line[at..]) {
         let start = at + found;
         match EncodedWord::read(&line[start..]) {
             Some(word) => {

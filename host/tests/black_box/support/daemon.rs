@@ -128,10 +128,10 @@ impl Setup {
         Daemon { process, addresses, dir: self.dir }
     }
 
-    /// Starts it, to be refused: exit code and the lines that the command has complained with.
+    /// Starts it without a log, to be refused: exit code and the lines that the command has complained with.
     #[track_caller]
     pub(crate) fn refused(self) -> (Option<i32>, Vec<String>) {
-        let mut process = self.spawn();
+        let mut process = self.top("log_file", "off").spawn();
         let code = process.exit_code();
         (code, complaints(&process.stderr))
     }
@@ -139,17 +139,20 @@ impl Setup {
     fn spawn(&self) -> Process {
         let file = self.dir().join("guerrillad.json");
         fs::write(&file, self.config.to_string()).expect("our own directory");
-        let (file, plugins) = (file.display().to_string(), self.plugins_dir().display().to_string());
+        let (file, plugins) =
+            (file.display().to_string(), self.plugins_dir().display().to_string());
         let usual = ["serve", "-c", &file, "--plugins-dir", &plugins];
         let flags = self.flags.iter().map(String::as_str);
         guerrillad(self.dir(), usual.into_iter().chain(flags))
     }
 }
 
-/// What a command has said in its own name, apart from the log.
+/// The lines that a command has complained with, in its own name.
+#[track_caller]
 pub(crate) fn complaints(stderr: &Output) -> Vec<String> {
     let text = stderr.text();
-    text.lines().filter_map(|line| line.strip_prefix("guerrillad: ")).map(str::to_owned).collect()
+    let lines = text.strip_prefix("guerrillad: ").unwrap_or_else(|| panic!("complaint:\n{text}"));
+    lines.lines().map(str::to_owned).collect()
 }
 
 /// A daemon that serves.

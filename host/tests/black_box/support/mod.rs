@@ -16,8 +16,8 @@ use std::time::Duration;
 
 pub(crate) use client::Client;
 pub(crate) use control::Control;
-pub(crate) use daemon::{Daemon, Setup};
-pub(crate) use plugins::{Plugin, build, build_in, profile_dir};
+pub(crate) use daemon::{Daemon, Setup, complaints};
+pub(crate) use plugins::{Plugin, build_in};
 pub(crate) use process::{Process, guerrillad};
 
 /// How long anything may take that is to happen at all; generous, for a machine that is busy with a build.

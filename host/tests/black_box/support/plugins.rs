@@ -50,14 +50,14 @@ impl Plugin {
 }
 
 /// Where Cargo has put this test's own binary: `target/debug` or its like.
-pub(crate) fn profile_dir() -> PathBuf {
+fn profile_dir() -> PathBuf {
     let exe = std::env::current_exe().expect("Linux tells");
     exe.ancestors().nth(2).expect("target/debug/deps/test").to_owned()
 }
 
 /// Builds packages of a workspace into the target directory, and with the profile, that this directory stands for;
 /// the shared objects by the names of their targets.
-pub(crate) fn build(workspace: &Path, into: &Path, packages: &[&str]) -> HashMap<String, PathBuf> {
+fn build(workspace: &Path, into: &Path, packages: &[&str]) -> HashMap<String, PathBuf> {
     let mut command = Command::new(env!("CARGO"));
     command.args(["build", "--quiet", "--message-format=json", "--target-dir"]);
     command.arg(into.parent().expect("a target directory"));

@@ -112,9 +112,8 @@ impl Output {
     /// Waits for the first line that contains a text.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) -> String {
-        let found = |written: &Written| {
-            written.lines.iter().find(|line| line.contains(text)).cloned()
-        };
+        let found =
+            |written: &Written| written.lines.iter().find(|line| line.contains(text)).cloned();
         match self.wait_until(|written| found(written).is_some() || written.ended) {
             Some(written) => found(&written),
             None => None,

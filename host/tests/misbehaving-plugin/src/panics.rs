@@ -1,6 +1,8 @@
 //! Panics and failures, in every entry of a plugin.
 
-use guerrilla_plugin_api::{Blocking, Event, Host, NoConfig, Phase, Plugin, Transaction, Verdict};
+use guerrilla_plugin_api::{
+    Blocking, Event, Host, NoConfig, Phase, Plugin, Reply, Transaction, Verdict,
+};
 
 use crate::control::is_spared;
 
@@ -71,9 +73,9 @@ stateless! {
         const EVENTS: &'static [Event] = &[Event::Settled];
         const AWAITS_SETTLED: bool = true;
         fn create(_: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
-        fn settled(&self, txn: Transaction<'_>) -> Result<(), String> {
+        fn settled(&self, txn: Transaction<'_>) -> Verdict {
             assert!(!txn.is_accepted() || is_spared(&txn), "settled gone wrong");
-            Ok(())
+            Verdict::CONTINUE
         }
     }
 
@@ -83,9 +85,9 @@ stateless! {
         const EVENTS: &'static [Event] = &[Event::Settled];
         const AWAITS_SETTLED: bool = true;
         fn create(_: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
-        fn settled(&self, txn: Transaction<'_>) -> Result<(), String> {
-            if !txn.is_accepted() || is_spared(&txn) { return Ok(()); }
-            Err("the disk is gone".to_owned())
+        fn settled(&self, txn: Transaction<'_>) -> Verdict {
+            if !txn.is_accepted() || is_spared(&txn) { return Verdict::CONTINUE; }
+            Verdict::defer(Reply::new(452, "4.3.1", "The disk is gone"))
         }
     }
 

@@ -68,7 +68,7 @@ impl Plugin for Recorder {
         self.write("closed", txn.session_id(), json!({}));
     }
 
-    fn settled(&self, txn: Transaction<'_>) -> Result<(), String> {
+    fn settled(&self, txn: Transaction<'_>) -> Verdict {
         let recipients: Vec<&str> = txn.recipients().map(Recipient::address).collect();
         let details = json!({
             "accepted": txn.is_accepted(),
@@ -80,7 +80,7 @@ impl Plugin for Recorder {
             "helo": txn.helo(),
         });
         self.write("settled", txn.queued_id(), details);
-        Ok(())
+        Verdict::CONTINUE
     }
 }
 

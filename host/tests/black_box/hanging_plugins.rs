@@ -1,0 +1,150 @@
+//! Plugins that do not answer in time: the client hears 451 soon, others are served meanwhile, and what comes too
+//! late is known and undone.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::{Client, Control, Setup};
+
+const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
+
+/// Far below the timeouts that hold when ours is not heeded (30 s and 5 s), far above what a busy machine needs.
+const SOON: Duration = Duration::from_secs(4);
+
+/// Sends everything of a mail but does not read the reply to it.
+#[track_caller]
+fn send_without_reading(client: &mut Client) {
+    client.envelope("wrong@example.com", &["test@example.test"]);
+    client.expect("DATA", "354 ");
+    client.send(format!("{MESSAGE}.\r\n"));
+}
+
+#[test]
+fn a_save_that_hangs_is_deferred_and_a_late_success_is_undone() {
+    for (name, place) in [("Hangs", "save"), ("HoldsUntilTold", "held")] {
+        let control = Control::new();
+        let daemon = Setup::chain(&format!("Header|MailDir|Recorder|{name}"))
+            .control(&control)
+            .backend("gw_save_timeout", "300ms")
+            .start();
+        let mut client = daemon.client();
+        let mut other = daemon.client();
+        let begin = Instant::now();
+        send_without_reading(&mut client);
+        let waiting = control.waiting_in(place);
+        let reply = other.mail("fine@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 "), "others while it hangs: {reply}");
+        client.expect_reply("451 4.3.0 ");
+        assert!(begin.elapsed() < SOON, "{name}: 451 only after {:?}", begin.elapsed());
+        daemon.log().wait_for("no answer from the chain within its deadline: deferred");
+        let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 "), "the same client while it hangs: {reply}");
+        assert_eq!(daemon.unfinished("test").len(), 1, "prepared and not decided");
+
+        drop(waiting);
+        daemon.log().wait_for("the chain has succeeded after its deadline: undone");
+        let late = daemon.records()[3]["id"].as_str().expect("save of the late one").to_owned();
+        daemon.log().wait_for(&format!("recorded settled {late}"));
+        let settled: Vec<_> = daemon
+            .records()
+            .iter()
+            .filter(|record| record["what"] == "settled")
+            .map(|record| record["accepted"] == true)
+            .collect();
+        assert_eq!(settled, [true, true, false], "the late one comes last and is refused");
+        assert_eq!(daemon.unfinished("test").len(), 0);
+        assert_eq!(daemon.mails("test").len(), 2);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_transaction_that_is_never_completed_is_deferred() {
+    let daemon =
+        Setup::chain("Header|MailDir|HoldsForever").backend("gw_save_timeout", "300ms").start();
+    let mut client = daemon.client();
+    let begin = Instant::now();
+    let reply = client.mail("wrong@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    assert!(begin.elapsed() < SOON, "451 only after {:?}", begin.elapsed());
+    let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    assert_eq!(daemon.mails("test").len(), 1);
+    // What is held for ever must not hold up the end.
+    client.expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+#[test]
+fn a_recipient_check_that_hangs_is_deferred() {
+    let control = Control::new();
+    let daemon = Setup::new()
+        .control(&control)
+        .backend("validate_process", "Hangs")
+        .backend("gw_val_rcpt_timeout", "300ms")
+        .start();
+    let mut client = daemon.client();
+    client.expect("MAIL FROM:<wrong@example.com>", "250 ");
+    let begin = Instant::now();
+    client.send("RCPT TO:<test@example.test>\r\n");
+    let waiting = control.waiting_in("rcpt");
+    let reply = daemon.client().mail("fine@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "others while it hangs: {reply}");
+    client.expect_reply("451 4.3.0 ");
+    assert!(begin.elapsed() < SOON, "451 only after {:?}", begin.elapsed());
+    drop(waiting);
+    client.expect("DATA", "503 5.5.1 ");
+    client.expect("RSET", "250 ");
+    let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    daemon.stop();
+}
+
+#[test]
+fn a_stage_that_hangs_takes_its_own_threads_only() {
+    let control = Control::new();
+    let daemon = Setup::new()
+        .control(&control)
+        .backend("validate_process", "Hangs")
+        .backend("gw_val_rcpt_timeout", "300ms")
+        .backend("save_workers_size", 1)
+        .start();
+    // Past its RCPT before the one thread of Hangs is taken.
+    let mut other = daemon.client();
+    other.envelope("fine@example.com", &["test@example.test"]);
+    let mut client = daemon.client();
+    client.expect("MAIL FROM:<wrong@example.com>", "250 ");
+    client.send("RCPT TO:<test@example.test>\r\n");
+    let waiting = control.waiting_in("rcpt");
+    other.expect("DATA", "354 ");
+    other.send(MESSAGE);
+    other.expect(".", "250 2.0.0 ");
+    client.expect_reply("451 4.3.0 ");
+    // Who needs that thread waits for the deadline only.
+    other.expect("MAIL FROM:<fine@example.com>", "250 ");
+    other.expect("RCPT TO:<test@example.test>", "451 4.3.0 ");
+    drop(waiting);
+    other.expect("RCPT TO:<test@example.test>", "250 ");
+    daemon.stop();
+}
+
+#[test]
+fn a_plugin_that_hangs_does_not_hold_up_the_end() {
+    let control = Control::new();
+    let mut daemon = Setup::chain("Header|MailDir|Hangs")
+        .control(&control)
+        .backend("gw_save_timeout", "300ms")
+        .start();
+    let mut client = daemon.client();
+    send_without_reading(&mut client);
+    let _waiting = control.waiting_in("save");
+    let begin = Instant::now();
+    daemon.signal(Signal::SIGTERM);
+    client.expect_reply("451 4.3.0 ");
+    client.expect_reply("421 4.3.2 ");
+    client.expect_end();
+    assert_eq!(daemon.exit_code(), Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(20), "ended only after {:?}", begin.elapsed());
+    assert_eq!(daemon.mails("test").len(), 0);
+}

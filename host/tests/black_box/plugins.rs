@@ -1,0 +1,165 @@
+//! Plugins that panic, fail or let go: each becomes the documented reply, nothing of the mail is left behind, and the
+//! daemon serves the next mail on the same connection.
+
+use crate::support::{Client, Daemon, Setup};
+
+/// Processors whose `save` goes wrong, and a part of the log line that says how.
+const WRONG_IN_SAVE: [(&str, &str); 5] = [
+    ("Panics", "Panics: fault: panicked in save: save gone wrong in two lines"),
+    ("PanicsInline", "PanicsInline: fault: panicked in save: save gone wrong"),
+    ("PendsWithoutHold", "PendsWithoutHold: fault: answered 0x5, which is no verdict"),
+    ("HoldsAndDrops", ""),
+    ("HoldsAndPanics", "HoldsAndPanics: panicked in save: gone wrong with a transaction in hand"),
+];
+
+const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
+
+/// A mail for `test` that goes wrong, then one that does not, on one connection.
+#[track_caller]
+fn assert_deferred_then_served(daemon: &Daemon) {
+    let mut client = daemon.client();
+    let reply = client.mail("wrong@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    assert_eq!(daemon.mails("test").len(), 0, "kept though deferred");
+    assert_eq!(daemon.unfinished("test"), Vec::<std::path::PathBuf>::new());
+    let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 OK: queued as "), "{reply}");
+    assert_eq!(daemon.mails("test").len(), 1);
+    client.expect("QUIT", "221 ");
+    client.expect_end();
+}
+
+#[test]
+fn a_save_that_goes_wrong_is_deferred_wherever_it_stands() {
+    for (name, log) in WRONG_IN_SAVE {
+        for chain in [format!("Header|MailDir|{name}"), format!("{name}|Header|MailDir")] {
+            let daemon = Setup::chain(&chain).start();
+            assert_deferred_then_served(&daemon);
+            daemon.log().wait_for(log);
+            daemon.stop();
+        }
+    }
+}
+
+#[test]
+fn a_commit_that_goes_wrong_is_deferred_and_undoes_those_behind_it() {
+    for (name, log) in [
+        ("PanicsInSettled", "PanicsInSettled: could not settle: panicked in settled: settled gone"),
+        ("FailsToSettle", "FailsToSettle: could not settle: the disk is gone"),
+    ] {
+        let daemon = Setup::chain(&format!("{name}|Header|MailDir")).start();
+        assert_deferred_then_served(&daemon);
+        daemon.log().wait_for(log);
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_recipient_check_that_goes_wrong_is_deferred() {
+    for name in ["Panics", "PanicsInline", "HoldsAndDrops", "HoldsAndPanics"] {
+        let daemon = Setup::new().backend("validate_process", name).start();
+        let mut client = daemon.client();
+        client.expect("MAIL FROM:<wrong@example.com>", "250 ");
+        client.expect("RCPT TO:<test@example.test>", "451 4.3.0 ");
+        client.expect("DATA", "503 5.5.1 ");
+        client.expect("RSET", "250 ");
+        let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 "), "{name}: {reply}");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_panic_in_an_earlier_phase_is_deferred() {
+    for name in ["Panics", "PanicsInline"] {
+        let daemon = Setup::new().backend("mail_process", name).start();
+        let mut client = daemon.client();
+        client.expect("MAIL FROM:<wrong@example.com>", "451 4.3.0 ");
+        let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 "), "{name}: {reply}");
+        daemon.stop();
+
+        let daemon = Setup::new().backend("helo_process", name).start();
+        let mut client = Client::connect(daemon.address());
+        client.expect_reply("220 ");
+        client.expect("EHLO client.example", "451 4.3.0 ");
+        client.expect("MAIL FROM:<a@example.com>", "503 5.5.1 ");
+        client.expect("QUIT", "221 ");
+        daemon.stop();
+
+        let daemon = Setup::new().backend("connect_process", name).start();
+        for _ in 0..2 {
+            let mut client = Client::connect(daemon.address());
+            client.expect_reply("421 4.3.0 ");
+            client.expect_end();
+        }
+        daemon.log().wait_for("fault: panicked in connect: connect gone wrong");
+        daemon.stop();
+    }
+}
+
+#[test]
+fn a_plugin_that_cannot_be_made_or_started_stops_the_start() {
+    for (name, line) in [
+        ("PanicsInCreate", "panicked in create: create gone wrong"),
+        (
+            "PanicsInStart",
+            "processor PanicsInStart: cannot start: panicked in start: start gone wrong",
+        ),
+        ("FailsToStart", "processor FailsToStart: cannot start: the store is not there"),
+    ] {
+        let (code, complaints) = Setup::chain(&format!("Recorder|{name}")).refused();
+        assert_eq!(code, Some(78), "{complaints:?}");
+        let [complaint] = &complaints[..] else { panic!("{complaints:?}") };
+        assert!(complaint.contains(name) && complaint.contains(line), "{complaint}");
+    }
+}
+
+#[test]
+fn panics_at_the_end_do_not_spoil_it() {
+    let daemon = Setup::chain("Header|MailDir|PanicsInDrop").start();
+    let reply = daemon.client().mail("a@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    daemon.stop();
+}
+
+#[test]
+fn a_transaction_is_completed_from_another_thread() {
+    let daemon = Setup::chain("Holds|Header|MailDir").backend("validate_process", "Holds").start();
+    let mut client = daemon.client();
+    for number in 1..=50 {
+        let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 "), "{number}: {reply}");
+    }
+    let mails = daemon.mails("test");
+    assert_eq!(mails.len(), 50);
+    let held = |mail: &String| mail.contains("\nX-Held: by another thread\n");
+    assert!(mails.iter().all(held), "{}", mails[0]);
+    daemon.stop();
+}
+
+#[test]
+fn stages_hear_what_happens_once_and_in_order() {
+    // An alias, in another case, and blanks round the bars.
+    let daemon = Setup::chain(" header | NOTARY|MailDir | Panics").start();
+    let mut client = daemon.client();
+    client.mail("fine@example.com", &["test@example.test", "other@example.test"], MESSAGE);
+    client.mail("wrong@example.com", &["test@example.test"], MESSAGE);
+    // One that comes to nothing is no question.
+    client.envelope("fine@example.com", &["test@example.test"]);
+    client.expect("RSET", "250 ");
+    client.expect("QUIT", "221 ");
+    client.expect_end();
+    daemon.log().wait_for("recorded closed ");
+    let records = daemon.records();
+    let field = |index: usize, key: &str| records[index][key].clone();
+    let what: Vec<_> =
+        records.iter().map(|record| record["what"].as_str().expect("text")).collect();
+    assert_eq!(what, ["opened", "save", "settled", "save", "settled", "closed"], "{records:?}");
+    assert_eq!(field(0, "id"), field(5, "id"));
+    assert_eq!(field(1, "id"), field(2, "id"));
+    assert_eq!((field(2, "accepted"), field(4, "accepted")), (true.into(), false.into()));
+    assert_eq!(field(2, "rcpt").as_array().map(Vec::len), Some(2));
+    assert_eq!(field(2, "body"), MESSAGE.escape_default().to_string());
+    daemon.stop();
+}

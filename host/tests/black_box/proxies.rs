@@ -1,0 +1,57 @@
+//! XCLIENT: a trusted proxy speaks for somebody else; nobody else may.
+
+use serde_json::json;
+
+use crate::support::{Client, Setup};
+
+const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
+
+#[test]
+fn a_trusted_proxy_speaks_for_its_client() {
+    let daemon = Setup::chain("HeadersParser|Header|MailDir|Recorder")
+        .server("xclient_on", true)
+        .backend("connect_process", "Policy")
+        .start();
+    let mut proxy = Client::connect(daemon.address());
+    proxy.expect_reply("220 ");
+    let extensions = proxy.ask("EHLO proxy.example");
+    assert!(extensions.contains("\n250-XCLIENT "), "{extensions}");
+    proxy.expect("XCLIENT ADDR=192.0.2.7 NAME=client.example.org HELO=named.example.org", "220 ");
+    proxy.expect("EHLO client.example.org", "250");
+    let reply = proxy.mail("a@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    let mail = &daemon.mails("test")[0];
+    assert!(mail.contains("192.0.2.7"), "Received names the client: {mail}");
+    assert!(!mail.contains("127.0.0.1"), "and not the proxy: {mail}");
+    let settled = daemon.records().into_iter().find(|record| record["what"] == "settled");
+    let settled = settled.expect("one mail");
+    assert_eq!(
+        (&settled["remote_ip"], &settled["remote_name"], &settled["helo"]),
+        (&json!("192.0.2.7"), &json!("client.example.org"), &json!("client.example.org"))
+    );
+    // The chain of the connection is asked again about the one who is spoken for.
+    proxy.expect("XCLIENT ADDR=192.0.2.66", "554 5.7.1 Not you");
+    proxy.expect("EHLO client.example.org", "503 5.5.1 ");
+    proxy.expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+#[test]
+fn nobody_else_is_believed() {
+    let strangers = json!(["192.0.2.0/24"]);
+    let untrusted = Setup::new().server("xclient_on", true).server("trusted_proxies", strangers);
+    let switched_off = Setup::new().server("trusted_proxies", json!(["127.0.0.1"]));
+    for setup in [untrusted, switched_off] {
+        let daemon = setup.start();
+        let mut client = Client::connect(daemon.address());
+        client.expect_reply("220 ");
+        let extensions = client.ask("EHLO client.example");
+        assert!(!extensions.contains("XCLIENT"), "{extensions}");
+        client.expect("XCLIENT ADDR=192.0.2.7", "5");
+        let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+        let mail = &daemon.mails("test")[0];
+        assert!(!mail.contains("192.0.2.7"), "{mail}");
+        daemon.stop();
+    }
+}

@@ -1,0 +1,142 @@
+//! From a plugin's verdict to what the client hears and what is kept.
+
+use serde_json::json;
+
+use crate::support::{Client, Setup};
+
+/// What a mail says its verdict is to be, the whole reply to it, and whether it is kept.
+const VERDICTS: [(&str, &str, bool); 14] = [
+    ("continue", "250 2.0.0 OK: queued as *", true),
+    ("accept", "250 2.0.0 OK: queued as *", true),
+    ("accept 251 2.1.5 Kept for you", "251 2.1.5 Kept for you", true),
+    ("discard", "250 2.*", false),
+    ("defer", "451 4.3.0 *", false),
+    ("defer 452 4.2.2 Mailbox full", "452 4.2.2 Mailbox full", false),
+    ("reject", "554 5.6.0 Message refused", false),
+    ("reject 550 5.7.1 We take no mail from you", "550 5.7.1 We take no mail from you", false),
+    ("reject 550", "550 5.0.0*", false),
+    // Control characters do not reach the client: this is one reply of two lines.
+    ("reject 550 5.7.1 no\\n250 2.0.0 yes", "550-5.7.1 no *\n550 5.7.1 250 2.0.0 yes", false),
+    // Nobody can tell which of the two was meant.
+    ("reject 250 2.0.0 fine", "451 4.3.0 *", false),
+    ("defer 550 5.7.1 no", "451 4.3.0 *", false),
+    ("accept 451 4.3.0 later", "451 4.3.0 *", false),
+    // No reply at all: the verdict stands, with the house's own words.
+    ("reject 999 5.7.1 no", "554 5.6.0 Message refused", false),
+];
+
+const WHOLE_MESSAGE: &str = "HeadersParser|Header|Hasher|MailDir|Answers";
+
+fn message(answer: &str) -> String {
+    format!("Subject: hello\r\nX-Answer: {answer}\r\n\r\nHello.\r\n")
+}
+
+/// Whether a text is as expected; `*` at the end of a line stands for any tail.
+fn fits(expected: &str, found: &str) -> bool {
+    let line = |(expected, found): (&str, &str)| match expected.strip_suffix('*') {
+        Some(head) => found.starts_with(head),
+        None => found == expected,
+    };
+    expected.lines().count() == found.lines().count()
+        && expected.lines().zip(found.lines()).all(line)
+}
+
+#[test]
+fn every_verdict_has_its_reply_and_its_effect() {
+    let daemon = Setup::chain(WHOLE_MESSAGE).start();
+    let mut client = daemon.client();
+    for (index, (answer, expected, kept)) in VERDICTS.into_iter().enumerate() {
+        let user = format!("user{index}");
+        let to = format!("{user}@example.test");
+        let reply = client.mail("a@example.com", &[&to], &message(answer));
+        assert!(fits(expected, &reply), "{answer}: expected {expected}, found {reply}");
+        assert_eq!(daemon.mails(&user).len(), usize::from(kept), "{answer}");
+        assert_eq!(daemon.unfinished(&user).len(), 0, "{answer}");
+    }
+    client.expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+#[test]
+fn a_verdict_can_end_the_connection() {
+    let daemon = Setup::chain(WHOLE_MESSAGE).start();
+    for (answer, expected) in
+        [("disconnect", "421 4.7.0 "), ("disconnect 554 5.7.1 Go away", "554 5.7.1 Go away")]
+    {
+        let mut client = daemon.client();
+        let reply = client.mail("a@example.com", &["test@example.test"], &message(answer));
+        assert!(reply.starts_with(expected), "{answer}: {reply}");
+        client.expect_end();
+    }
+    assert_eq!(daemon.mails("test").len(), 0);
+    daemon.stop();
+}
+
+#[test]
+fn over_smtp_the_worst_recipient_decides_for_all() {
+    let daemon = Setup::chain(WHOLE_MESSAGE).start();
+    let to = ["a@example.test", "b@example.test"];
+    let mut client = daemon.client();
+    for (answer, expected) in [
+        ("1 reject 550 5.2.1 Gone", "550 5.2.1 Gone"),
+        ("0 defer 452 4.2.2 Full", "452 4.2.2 Full"),
+    ] {
+        let message = format!("X-Answer-Recipient: {answer}\r\n\r\nHello.\r\n");
+        assert_eq!(client.mail("a@example.com", &to, &message), expected);
+        assert_eq!((daemon.mails("a").len(), daemon.mails("b").len()), (0, 0));
+    }
+    daemon.stop();
+}
+
+#[test]
+fn over_lmtp_each_recipient_has_a_reply() {
+    let daemon = Setup::chain(WHOLE_MESSAGE).server("protocol", "lmtp").start();
+    let mut client = Client::connect(daemon.address());
+    client.expect_reply("220 ");
+    client.expect("EHLO client.example", "500 5.5.1 ");
+    client.expect("LHLO client.example", "250");
+    let to = ["a@example.test", "b@example.test", "c@example.test"];
+    let message = "X-Answer-Recipient: 1 defer 452 4.2.2 Mailbox full\r\n\r\nHello.\r\n";
+    let first = client.mail("a@example.com", &to, message);
+    assert!(first.starts_with("250 2.0.0 OK: queued as "), "{first}");
+    assert_eq!(client.reply(), "452 4.2.2 Mailbox full");
+    client.expect_reply("250 2.0.0 OK: queued as ");
+    client.expect("QUIT", "221 ");
+    let kept = ["a", "b", "c"].map(|user| daemon.mails(user).len());
+    assert_eq!(kept, [1, 0, 1], "who was told 452 has nothing");
+    daemon.stop();
+}
+
+#[test]
+fn earlier_phases_refuse_with_their_own_replies() {
+    let daemon = Setup::new()
+        .backend("helo_process", "Policy")
+        .backend("mail_process", "Policy")
+        .backend("validate_process", "Policy|MailDir")
+        .top("allowed_hosts", json!(["example.test", "refused.test"]))
+        .start();
+    let mut client = Client::connect(daemon.address());
+    client.expect_reply("220 ");
+    client.expect("EHLO refused.test", "550 5.7.1 Not you");
+    client.expect("MAIL FROM:<a@example.com>", "503 5.5.1 ");
+    client.expect("EHLO client.example", "250");
+    client.expect("MAIL FROM:<a@refused.test>", "550 5.7.1 Relay access denied");
+    client.expect("MAIL FROM:<a@example.com>", "250 2.1.0 ");
+    client.expect("RCPT TO:<unknown@example.test>", "550 5.1.1 User unknown");
+    client.expect("RCPT TO:<busy@example.test>", "450 4.2.1 Mailbox busy");
+    client.expect("RCPT TO:<a@refused.test>", "550 5.7.1 Relay access denied");
+    client.expect("RCPT TO:<..@example.test>", "5");
+    client.expect("RCPT TO:<test@example.test>", "250 2.1.5 ");
+    client.expect("DATA", "354 ");
+    client.send("Hello.\r\n");
+    client.expect(".", "250 2.0.0 ");
+    assert_eq!(daemon.mails("test").len(), 1);
+    client.expect("MAIL FROM:<a@example.com>", "250 ");
+    client.expect("RCPT TO:<slammed@example.test>", "521 5.3.2 This host takes no mail");
+    client.expect_end();
+    let mut client = Client::connect(daemon.address());
+    client.expect_reply("220 ");
+    client.expect("HELO disconnected.test", "421 4.7.0 ");
+    client.expect_end();
+    daemon.stop();
+}
