@@ -97,6 +97,11 @@ impl<'a> Transaction<'a> {
         self.text(TextField::TLS_CIPHER)
     }
 
+    /// Server name the client asked for in TLS: its own words.
+    pub fn tls_sni(&self) -> Option<&str> {
+        self.text(TextField::TLS_SNI)
+    }
+
     /// Subject of the client's verified certificate.
     pub fn tls_client(&self) -> Option<&str> {
         self.text(TextField::TLS_CLIENT)
@@ -132,6 +137,11 @@ impl<'a> Transaction<'a> {
         self.bytes(BytesField::BODY, 0).unwrap_or_default()
     }
 
+    /// Messages accepted on this connection before this one.
+    pub fn messages(&self) -> u64 {
+        self.number(NumberField::MESSAGES).unwrap_or_default()
+    }
+
     /// The message as it is to be stored, piece by piece: delivery header, added header fields, and the body
     /// without the removed ones. Write the pieces one after the other.
     pub fn message(&self) -> impl ExactSizeIterator<Item = &[u8]> {
@@ -151,7 +161,12 @@ impl<'a> Transaction<'a> {
 
     /// Value of the first header field of that name, in any case; still folded and encoded.
     pub fn header(&self, name: &str) -> Option<&[u8]> {
-        self.headers().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, v)| v)
+        let is_it = |index: &usize| {
+            let found = self.bytes(BytesField::HEADER_NAME, *index).unwrap_or_default();
+            found.eq_ignore_ascii_case(name.as_bytes())
+        };
+        let index = (0..self.len(List::HEADERS)).find(is_it)?;
+        self.bytes(BytesField::HEADER_VALUE, index)
     }
 
     /// Decoded subject, once a stage (`HeadersParser`) has set it.

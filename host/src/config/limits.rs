@@ -16,8 +16,10 @@ pub struct Limits {
     pub max_unrecognised: u32,
     /// Messages per connection; 0 is no limit.
     pub max_messages: u32,
-    /// Connections at a time from one address; 0 is no limit but `max_clients`.
+    /// Connections at a time from one network (an IPv4 address, an IPv6 /64); 0 is no limit but `max_clients`.
     pub max_clients_per_ip: u32,
+    /// Connections within a minute from one network (an IPv4 address, an IPv6 /64); 0 is no limit.
+    pub max_connects_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -31,6 +33,7 @@ impl Default for Limits {
             max_unrecognised: 5,
             max_messages: 0,
             max_clients_per_ip: 0,
+            max_connects_per_minute: 0,
         }
     }
 }
@@ -53,6 +56,12 @@ impl Limits {
                 "max_clients_per_ip",
                 raw.max_clients_per_ip,
                 usual.max_clients_per_ip,
+                most,
+            ),
+            max_connects_per_minute: numbers.check(
+                "max_connects_per_minute",
+                raw.max_connects_per_minute,
+                usual.max_connects_per_minute,
                 most,
             ),
         };

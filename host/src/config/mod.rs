@@ -33,6 +33,7 @@ mod problem;
 mod raw;
 mod section;
 mod server;
+mod spool;
 mod tls;
 mod tls_names;
 mod vocabulary;
@@ -47,6 +48,7 @@ pub use log::{Log, LogFormat, LogLevel, LogTarget};
 pub use network::{Network, NetworkError};
 pub use problem::{ConfigError, Problem};
 pub use server::{BareNewline, Extensions, Protocol, Server};
+pub use spool::Spool;
 pub use tls::{KeyPair, Tls, TlsMode, TlsVersions};
 pub use tls_names::{CipherSuite, ClientAuth, NamedGroup, TlsVersion};
 
@@ -69,6 +71,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// Where plugins are looked for (`plugins_dir`); `None` when the file does not say.
     pub plugins_dir: Option<PathBuf>,
+    /// Where messages are while they are on their way.
+    pub spool: Spool,
 }
 
 /// A config with what was noticed on the way.
@@ -145,6 +149,7 @@ impl Config {
             log: Log::default(),
             gateway: Gateway::default(),
             plugins_dir: None,
+            spool: Spool::default(),
         }
     }
 
@@ -191,6 +196,12 @@ impl Config {
             log,
             gateway: Gateway::check(raw.backend_config, findings),
             plugins_dir: given(raw.plugins_dir).map(PathBuf::from),
+            spool: Spool::check(
+                raw.spool_threshold,
+                given(raw.spool_dir),
+                raw.max_memory,
+                findings,
+            ),
         }
     }
 }

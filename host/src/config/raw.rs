@@ -21,6 +21,9 @@ pub(super) struct RawConfig {
     pub(super) log_level: Option<String>,
     pub(super) log_format: Option<String>,
     pub(super) plugins_dir: Option<String>,
+    pub(super) spool_threshold: Option<i64>,
+    pub(super) spool_dir: Option<String>,
+    pub(super) max_memory: Option<i64>,
     pub(super) backend_config: Option<RawBackend>,
 }
 
@@ -37,6 +40,9 @@ impl RawConfig {
             log_level: top.text("log_level"),
             log_format: top.text("log_format"),
             plugins_dir: top.text("plugins_dir"),
+            spool_threshold: top.whole("spool_threshold"),
+            spool_dir: top.text("spool_dir"),
+            max_memory: top.whole("max_memory"),
             backend_config: RawBackend::read(&mut top),
         }
     }
@@ -59,6 +65,7 @@ pub(super) struct RawServer {
     pub(super) v6only: Option<bool>,
     pub(super) unix_mode: Option<String>,
     pub(super) max_clients_per_ip: Option<i64>,
+    pub(super) max_connects_per_minute: Option<i64>,
     pub(super) trusted_proxies: Option<Vec<String>>,
     pub(super) protocol: Option<String>,
     pub(super) require_helo: Option<bool>,
@@ -87,6 +94,7 @@ impl RawServer {
             v6only: server.flag("v6only"),
             unix_mode: server.text("unix_mode"),
             max_clients_per_ip: server.whole("max_clients_per_ip"),
+            max_connects_per_minute: server.whole("max_connects_per_minute"),
             trusted_proxies: server.texts("trusted_proxies"),
             protocol: server.text("protocol"),
             require_helo: server.flag("require_helo"),

@@ -40,6 +40,7 @@ pub(super) const TOP: Vocabulary = Vocabulary {
         &["servers", "allowed_hosts", "pid_file", "log_file", "log_level", "backend_config"],
         // ours
         &["log_format", "plugins_dir"],
+        &["spool_threshold", "spool_dir", "max_memory"],
     ],
     stale: &[
         (
@@ -58,7 +59,8 @@ pub(super) const SERVER: Vocabulary = Vocabulary {
         &["is_enabled", "listen_interface", "host_name", "max_size", "timeout", "max_clients"],
         &["log_file", "xclient_on", "tls"],
         // the socket
-        &["v6only", "unix_mode", "max_clients_per_ip", "trusted_proxies"],
+        &["v6only", "unix_mode", "max_clients_per_ip", "max_connects_per_minute"],
+        &["trusted_proxies"],
         // the conversation
         &["protocol", "require_helo", "bare_newline", "greet_delay", "extensions"],
         &["max_rcpt", "max_errors", "max_unrecognised", "max_messages"],

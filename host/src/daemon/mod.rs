@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use nix::sys::resource::{Resource, getrlimit};
 
 use crate::config::{Config, TlsMode};
+use crate::mail::{Budget, Storage};
 pub use crate::net::BindError;
 use crate::net::{self, Server, Sockets};
 use crate::pipeline::{AssembleError, Pipeline, assemble};
@@ -106,12 +107,22 @@ impl Daemon {
 
     fn listen(config: &Config, pipeline: &Arc<ArcSwap<Pipeline>>) -> Result<Self, StartError> {
         let allowed_hosts = Arc::new(ArcSwap::from_pointee(config.allowed_hosts.clone()));
+        let storage = Storage {
+            threshold: config.spool.threshold,
+            dir: config.spool.dir.clone(),
+            budget: Arc::new(Budget::new(config.spool.max_memory)),
+        };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut bound = Vec::new();
         for (index, server) in config.servers.iter().enumerate().filter(|(_, s)| s.enabled) {
             let sockets = net::bind(&server.listen, threads)
                 .map_err(|source| StartError::Bind { index, source })?;
-            let server = Server::new(server, Arc::clone(&allowed_hosts), Arc::clone(pipeline));
+            let server = Server::new(
+                server,
+                Arc::clone(&allowed_hosts),
+                Arc::clone(pipeline),
+                storage.clone(),
+            );
             bound.push((Arc::new(server), sockets));
         }
         let shards = Shards::start(threads).map_err(StartError::Threads)?;

@@ -1,30 +1,89 @@
-//! Where the bytes of a message are while it is on its way.
+//! Where the bytes of a message are while it is on its way: in memory up to a threshold, beyond that in a file
+//! without a name, which is mapped when it is complete, so that processors always see one slice.
+//!
+//! A message of a gigabyte so costs the page cache, which the kernel can take back, and not memory, which it cannot.
+//!
+//! *Limits*: the file is written on the connection's thread; a disk that stalls stalls the connections beside it.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use super::mapped::Mapped;
+use super::storage::{Share, Storage};
 
 /// A message body: what came between DATA and the final dot, dots unstuffed, CRLF kept.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Body {
     memory: Vec<u8>,
+    /// What the memory takes of the daemon's budget.
+    share: Option<Share>,
+    file: Option<Spooled>,
+}
+
+#[derive(Debug)]
+enum Spooled {
+    Open(File, u64),
+    Complete(Mapped),
+}
+
+/// The body could not be kept: there is not enough room, for the moment.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The daemon's budget of memory is used up.
+    #[error("max_memory is used up by messages in flight")]
+    Memory,
+    /// The file could not be made, written or mapped.
+    #[error("spool_dir: {0}")]
+    File(#[from] io::Error),
 }
 
 impl Body {
-    /// The body in one piece.
+    /// The body in one piece. A body in a file shows nothing before [`Body::complete`].
     pub fn as_slice(&self) -> &[u8] {
-        &self.memory
+        match &self.file {
+            None => &self.memory,
+            Some(Spooled::Complete(mapped)) => mapped.as_slice(),
+            Some(Spooled::Open(..)) => &[],
+        }
     }
 
     /// Size in bytes.
     pub fn len(&self) -> usize {
-        self.memory.len()
+        match &self.file {
+            Some(Spooled::Open(_, written)) => usize::try_from(*written).unwrap_or(usize::MAX),
+            _ => self.as_slice().len(),
+        }
     }
 
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.memory.is_empty()
+        self.len() == 0
     }
 
     /// Appends what the protocol has decoded.
-    pub fn append(&mut self, bytes: &[u8]) {
-        self.memory.extend_from_slice(bytes);
+    ///
+    /// # Errors
+    /// When there is no room for it, in memory or on disk. The body is of no use then.
+    pub fn append(&mut self, bytes: &[u8], storage: &Storage) -> Result<(), BodyError> {
+        let length = self.len() + bytes.len();
+        match &mut self.file {
+            Some(Spooled::Open(file, written)) => {
+                file.write_all(bytes)?;
+                *written += bytes.len() as u64;
+                Ok(())
+            }
+            // Complete means complete: the protocol gives no more bytes then.
+            Some(Spooled::Complete(_)) => Err(BodyError::File(io::ErrorKind::InvalidInput.into())),
+            None if length > storage.threshold => self.spill(bytes, storage),
+            None => {
+                let share = self.share.get_or_insert_with(|| Share::none_of(&storage.budget));
+                if !share.grow_to(in_steps(length)) {
+                    return Err(BodyError::Memory);
+                }
+                self.memory.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
     }
 
     /// Makes room for a declared size (RFC 1870), within reason: the client may lie.
@@ -33,19 +92,122 @@ impl Body {
         self.memory.reserve(room);
     }
 
+    /// No more bytes will come.
+    ///
+    /// # Errors
+    /// When the file cannot be mapped.
+    pub fn complete(&mut self) -> Result<(), BodyError> {
+        match self.file.take() {
+            Some(Spooled::Open(file, _)) => {
+                self.file = Some(Spooled::Complete(Mapped::of_unnamed(file)?));
+            }
+            other => self.file = other,
+        }
+        Ok(())
+    }
+
     /// Forgets the bytes. A small buffer is kept for the next message, a large one is given back: kept buffers
     /// would grow to the largest message times the number of connections.
     pub fn clear(&mut self) {
+        self.file = None;
+        self.share = None;
         if self.memory.capacity() > MAX_KEPT {
             self.memory = Vec::new();
         } else {
             self.memory.clear();
         }
     }
+
+    /// From memory into a file.
+    fn spill(&mut self, bytes: &[u8], storage: &Storage) -> Result<(), BodyError> {
+        let mut file = tempfile::tempfile_in(&storage.dir)?;
+        file.write_all(&self.memory)?;
+        file.write_all(bytes)?;
+        let written = (self.memory.len() + bytes.len()) as u64;
+        self.memory = Vec::new();
+        self.share = None;
+        self.file = Some(Spooled::Open(file, written));
+        Ok(())
+    }
 }
+
+impl Clone for Body {
+    /// A copy for who is told behind the reply: memory is copied, a complete file is shared. What is still being
+    /// written is nobody else's business and is left out.
+    fn clone(&self) -> Self {
+        let file = match &self.file {
+            Some(Spooled::Complete(mapped)) => Some(Spooled::Complete(mapped.clone())),
+            _ => None,
+        };
+        Self { memory: self.memory.clone(), share: None, file }
+    }
+}
+
+/// The budget is asked in steps, not for each piece.
+fn in_steps(length: usize) -> u64 {
+    (length.div_ceil(STEP) * STEP) as u64
+}
+
+/// Bytes by which the share of the budget grows.
+const STEP: usize = 64 * 1024;
 
 /// Most bytes to reserve on a client's word.
 const MAX_RESERVE: usize = 256 * 1024;
 
 /// Largest buffer to keep between messages.
 const MAX_KEPT: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mail::Budget;
+    use std::sync::Arc;
+
+    fn storage(threshold: usize, budget: u64) -> Storage {
+        let budget = Arc::new(Budget::new(budget));
+        Storage { threshold, budget, ..Storage::default() }
+    }
+
+    #[test]
+    fn the_same_bytes_in_memory_and_in_a_file() {
+        let pieces: Vec<Vec<u8>> = (0..200_u8).map(|i| vec![i; usize::from(i) * 3]).collect();
+        for threshold in [0, 100, 10_000, 1 << 20] {
+            let storage = storage(threshold, u64::MAX);
+            let mut body = Body::default();
+            for piece in &pieces {
+                body.append(piece, &storage).unwrap();
+            }
+            body.complete().unwrap();
+            assert_eq!(body.as_slice(), pieces.concat(), "{threshold}");
+            assert_eq!((body.len(), body.clone().as_slice()), (59_700, body.as_slice()));
+            body.clear();
+            assert!(body.is_empty());
+            assert_eq!(storage.budget.used(), 0);
+        }
+    }
+
+    #[test]
+    fn an_empty_body_is_complete_too() {
+        let mut body = Body::default();
+        body.complete().unwrap();
+        assert_eq!(body.as_slice(), b"");
+    }
+
+    #[test]
+    fn the_budget_holds_over_all_bodies_and_files_do_not_count() {
+        let storage = storage(200 * 1024, 256 * 1024);
+        let (mut one, mut other) = (Body::default(), Body::default());
+        one.append(&[0; 150 * 1024], &storage).unwrap();
+        assert!(matches!(other.append(&[0; 150 * 1024], &storage), Err(BodyError::Memory)));
+        one.append(&[0; 100 * 1024], &storage).unwrap();
+        assert_eq!(storage.budget.used(), 0, "it has gone to its file");
+        other.append(&[0; 150 * 1024], &storage).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error_and_no_panic() {
+        let storage = Storage { threshold: 1, dir: "/nowhere".into(), ..Storage::default() };
+        let error = Body::default().append(b"ab", &storage).unwrap_err().to_string();
+        assert!(error.starts_with("spool_dir: "), "{error}");
+    }
+}

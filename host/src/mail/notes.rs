@@ -14,12 +14,12 @@ impl Notes {
         self.notes.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_slice())
     }
 
-    /// Sets a note; an empty value removes it.
+    /// Sets a note of at most so many bytes; an empty value removes it.
     ///
     /// # Errors
     /// When key, value or their number exceed the limits.
-    pub fn set(&mut self, key: &str, value: &[u8]) -> Result<(), NoteRefused> {
-        if key.is_empty() || key.len() > MAX_KEY || value.len() > MAX_VALUE {
+    pub fn set(&mut self, key: &str, value: &[u8], most: usize) -> Result<(), NoteRefused> {
+        if key.is_empty() || key.len() > MAX_KEY || value.len() > most {
             return Err(NoteRefused);
         }
         let place = self.notes.iter().position(|(k, _)| k == key);
@@ -47,8 +47,10 @@ pub struct NoteRefused;
 
 /// Longest key in bytes.
 const MAX_KEY: usize = 255;
-/// Longest value in bytes: a list of a thousand file names fits.
-const MAX_VALUE: usize = 256 * 1024;
+/// Longest value of a note of the message, in bytes: a compressed copy of the largest message fits.
+pub const MAX_MAIL_NOTE: usize = 1 << 30;
+/// Longest value of a note of the session, which may last for hours.
+pub const MAX_SESSION_NOTE: usize = 64 * 1024;
 /// Most notes of one scope.
 const MAX_NOTES: usize = 64;
 
@@ -59,10 +61,10 @@ mod tests {
     #[test]
     fn set_replace_remove() {
         let mut notes = Notes::default();
-        notes.set("a", b"1").unwrap();
-        notes.set("a", b"2").unwrap();
+        notes.set("a", b"1", 9).unwrap();
+        notes.set("a", b"2", 9).unwrap();
         assert_eq!(notes.get("a"), Some(&b"2"[..]));
-        notes.set("a", b"").unwrap();
+        notes.set("a", b"", 9).unwrap();
         assert_eq!(notes.get("a"), None);
     }
 
@@ -70,10 +72,10 @@ mod tests {
     fn bounded() {
         let mut notes = Notes::default();
         for i in 0..MAX_NOTES {
-            notes.set(&i.to_string(), b"x").unwrap();
+            notes.set(&i.to_string(), b"x", 9).unwrap();
         }
-        assert_eq!(notes.set("one more", b"x"), Err(NoteRefused));
-        assert_eq!(notes.set("", b"x"), Err(NoteRefused));
-        assert_eq!(notes.set("0", &vec![0; MAX_VALUE + 1]), Err(NoteRefused));
+        assert_eq!(notes.set("one more", b"x", 9), Err(NoteRefused));
+        assert_eq!(notes.set("", b"x", 9), Err(NoteRefused));
+        assert_eq!(notes.set("0", &[0; 10], 9), Err(NoteRefused));
     }
 }

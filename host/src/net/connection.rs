@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use guerrilla_smtp::{CloseReason, PeerTraits, Session, Step};
 use tokio::time::{Instant, Sleep};
 
+use super::admission::TurnedAway;
 use super::buffers::Buffers;
 use super::dialogue::Dialogue;
 use super::server::Server;
@@ -31,7 +32,10 @@ pub(super) struct Arrival {
 /// Serves a client until one of both sides ends.
 pub(super) async fn serve(server: Arc<Server>, arrival: Arrival) {
     let number = server.next_number();
-    let Some(_permit) = server.admit() else { return turn_away(&server, arrival).await };
+    let _permit = match server.admit(arrival.remote) {
+        Ok(permit) => permit,
+        Err(why) => return turn_away(&server, arrival, why).await,
+    };
     let mut client = Client::new(
         Arc::clone(&server.listener),
         Arc::clone(&server.host_name),
@@ -57,11 +61,12 @@ pub(super) async fn serve(server: Arc<Server>, arrival: Arrival) {
 }
 
 /// One place more than there are: the client hears 421 and tries again later, or elsewhere.
-async fn turn_away(server: &Server, arrival: Arrival) {
+async fn turn_away(server: &Server, arrival: Arrival, why: TurnedAway) {
     let mut session = Session::new(Arc::clone(&server.settings), PeerTraits::default());
     let mut out = Vec::new();
     session.too_busy(&mut out);
-    tracing::warn!("{}: max_clients reached: a client was turned away", server.listener);
+    let peer = arrival.remote.map(|peer| peer.ip().to_string()).unwrap_or_default();
+    tracing::warn!("{}: {peer} was turned away: {why}", server.listener);
     let _ = tokio::time::timeout(LAST_WORDS, arrival.wire.write_all(&out)).await;
 }
 
@@ -137,7 +142,7 @@ impl Connection {
             let (taken, step) = self.session.receive(input, output);
             let went = match step {
                 Step::Body(bytes) => {
-                    txn.envelope.body.append(bytes);
+                    self.dialogue.body(bytes, &mut txn);
                     buffers.consume(taken);
                     Ok(())
                 }

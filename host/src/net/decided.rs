@@ -62,6 +62,11 @@ pub(super) fn message_rejected() -> Reply<'static> {
     fixed(554, (5, 6, 0), "Message refused")
 }
 
+/// RFC 5321 section 4.5.3.1.10 and RFC 3463 3.1: not enough room for the moment.
+pub(super) fn no_room() -> Reply<'static> {
+    fixed(452, (4, 3, 1), "Not enough room for the message, try again later")
+}
+
 /// The message is kept; its id ties the client's log to ours.
 pub(super) fn queued(id: &str) -> Reply<'static> {
     let reply = Reply::new(250, Some(Enhanced::new(2, 0, 0)), format!("OK: queued as {id}"));

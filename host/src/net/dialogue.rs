@@ -12,11 +12,11 @@ use guerrilla_smtp::{
 };
 
 use super::decided::{
-    Decided, client_rejected, message_rejected, policy_rejected, queued, recipient_rejected,
-    relay_denied,
+    Decided, client_rejected, message_rejected, no_room, policy_rejected, queued,
+    recipient_rejected, relay_denied,
 };
 use super::server::Server;
-use crate::mail::{Client, Envelope, Transaction};
+use crate::mail::{BodyError, Client, Envelope, Transaction};
 use crate::pipeline::{Decision, Kind, Pipeline};
 
 /// Our side of the conversation.
@@ -26,6 +26,8 @@ pub(super) struct Dialogue {
     pipeline: Arc<Pipeline>,
     greeting: String,
     opened: bool,
+    /// Why the body of the open transaction cannot be kept; the client hears it at the end.
+    spoilt: Option<BodyError>,
 }
 
 /// A question, with what it brought already noted down.
@@ -47,7 +49,7 @@ pub(super) enum Told {
 impl Dialogue {
     pub(super) fn new(server: Arc<Server>, greeting: String) -> Self {
         let pipeline = server.pipeline.load_full();
-        Self { server, pipeline, greeting, opened: false }
+        Self { server, pipeline, greeting, opened: false, spoilt: None }
     }
 
     /// Notes down what a question brings, while it still borrows from the input.
@@ -61,6 +63,7 @@ impl Dialogue {
             }
             Question::Mail { path, parameters } => {
                 self.pipeline = self.server.pipeline.load_full();
+                self.spoilt = None;
                 begin(&mut txn.envelope, &path, parameters.all.as_str());
                 if let Some(size) = parameters.size {
                     txn.envelope.body.expect(size);
@@ -70,8 +73,13 @@ impl Dialogue {
             Question::Rcpt { path, parameters } => {
                 self.recipient(&mut txn.envelope, &path, parameters.all.as_str())
             }
-            Question::Data => Asking::Known(Decided::Accept),
+            Question::Data => Asking::Known(self.room()),
             Question::Message => {
+                if let Err(error) = self.complete(txn) {
+                    tracing::error!("{} message not kept: {error}: deferred", txn.client.session);
+                    txn.envelope.clear();
+                    return Asking::Known(Decided::Reply(no_room()));
+                }
                 let id = format!("{}-{}", txn.client.session, txn.client.messages + 1);
                 txn.envelope.set_queued_id(&id);
                 Asking::Phase(Phase::SAVE)
@@ -81,6 +89,17 @@ impl Dialogue {
                 Asking::Known(Decided::Accept)
             }
             Question::Xforward(_) => Asking::Known(Decided::Accept),
+        }
+    }
+
+    /// The next piece of the body.
+    pub(super) fn body(&mut self, bytes: &[u8], txn: &mut Transaction) {
+        if self.spoilt.is_none() {
+            let body = &mut txn.envelope.body;
+            if let Err(error) = body.append(bytes, &self.server.storage) {
+                body.clear();
+                self.spoilt = Some(error);
+            }
         }
     }
 
@@ -120,6 +139,22 @@ impl Dialogue {
         }
     }
 
+    /// Whether there is room for one more body, before the client sends it.
+    fn room(&self) -> Decided {
+        if self.server.storage.budget.has_room(SMALLEST_ROOM) {
+            return Decided::Accept;
+        }
+        tracing::warn!("{}: max_memory is used up: a message was deferred", self.server.listener);
+        Decided::Reply(no_room())
+    }
+
+    fn complete(&mut self, txn: &mut Transaction) -> Result<(), BodyError> {
+        match self.spoilt.take() {
+            Some(error) => Err(error),
+            None => txn.envelope.body.complete(),
+        }
+    }
+
     /// A recipient is taken down if its host is ours. Mail for postmaster without a domain is always ours (RFC 5321
     /// section 4.5.1).
     fn recipient(
@@ -149,6 +184,9 @@ impl Dialogue {
         Asking::Phase(Phase::RCPT)
     }
 }
+
+/// Bytes that must be left for a message to be let in: the first step of its share.
+const SMALLEST_ROOM: u64 = 64 * 1024;
 
 /// A new transaction.
 fn begin(envelope: &mut Envelope, path: &ReversePath<'_>, parameters: &str) {
@@ -247,7 +285,6 @@ fn believe(client: &mut Client, told: &Xclient<'_>) {
     let local_ip = told.dest_addr.as_ref().and_then(|a| a.value().copied());
     let local_port = told.dest_port.as_ref().and_then(|a| a.value().copied());
     client.set_local(address(client.local, local_ip, local_port));
-    client.remote_name =
-        told.name.as_ref().and_then(|name| name.value()).map(ToString::to_string);
+    client.remote_name = told.name.as_ref().and_then(|name| name.value()).map(ToString::to_string);
     client.helo = told.helo.as_ref().and_then(|helo| helo.value()).map(ToString::to_string);
 }

@@ -3,6 +3,7 @@
 //! - [`listener`]: from an address to bound sockets.
 //! - [`server`]: what the connections of one listener share.
 //! - [`accept`]: taking connections in, and surviving when that fails.
+//! - [`admission`]: how many are let in at a time.
 //! - [`connection`]: one connection, from greeting to close.
 //! - [`dialogue`]: what the session asks, answered by policy and pipeline.
 //! - [`decided`]: from a decision to a reply.
@@ -12,6 +13,7 @@
 //! Each core has a thread with a runtime of its own; a connection is served where it was accepted.
 
 mod accept;
+mod admission;
 mod buffers;
 mod connection;
 mod decided;

@@ -2,15 +2,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use guerrilla_smtp::{self as smtp, Settings};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admission::{Admission, Permit, TurnedAway};
 use crate::config::{self, AllowedHosts, Network};
+use crate::mail::Storage;
 use crate::pipeline::Pipeline;
 
 /// One configured server at work.
@@ -31,19 +33,17 @@ pub(crate) struct Server {
     pub(super) allowed_hosts: Arc<ArcSwap<AllowedHosts>>,
     /// The chains; a connection takes the current ones for each transaction.
     pub(super) pipeline: Arc<ArcSwap<Pipeline>>,
+    /// Where bodies are while they are on their way.
+    pub(super) storage: Storage,
     /// Cancelled when the server is to end.
     pub(super) stop: CancellationToken,
     /// Its connections.
     pub(super) connections: TaskTracker,
     xclient: bool,
     trusted_proxies: Vec<Network>,
-    max_clients: u32,
-    active: AtomicU32,
+    admission: Arc<Admission>,
     served: AtomicU64,
 }
-
-/// A place among `max_clients`; given back when dropped.
-pub(super) struct Permit(Arc<Server>);
 
 impl Server {
     /// A server of this configuration.
@@ -51,6 +51,7 @@ impl Server {
         config: &config::Server,
         allowed_hosts: Arc<ArcSwap<AllowedHosts>>,
         pipeline: Arc<ArcSwap<Pipeline>>,
+        storage: Storage,
     ) -> Self {
         Self {
             listener: config.listen.to_string().into(),
@@ -61,12 +62,16 @@ impl Server {
             greet_delay: config.greet_delay,
             allowed_hosts,
             pipeline,
+            storage,
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
             xclient: config.xclient,
             trusted_proxies: config.trusted_proxies.clone(),
-            max_clients: config.max_clients,
-            active: AtomicU32::new(0),
+            admission: Arc::new(Admission::new(
+                config.max_clients,
+                config.limits.max_clients_per_ip,
+                config.limits.max_connects_per_minute,
+            )),
             served: AtomicU64::new(0),
         }
     }
@@ -84,7 +89,7 @@ impl Server {
 
     /// Connections that have not ended.
     pub(crate) fn active(&self) -> u32 {
-        self.active.load(Ordering::Relaxed)
+        self.admission.active()
     }
 
     /// Whether this peer may speak for others (XCLIENT).
@@ -94,23 +99,14 @@ impl Server {
             && self.trusted_proxies.iter().any(|net| net.contains(peer.ip().to_canonical()))
     }
 
-    /// A place for one more client, if there is one.
-    pub(super) fn admit(self: &Arc<Self>) -> Option<Permit> {
-        let taken = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |active| {
-            (active < self.max_clients).then_some(active + 1)
-        });
-        taken.is_ok().then(|| Permit(Arc::clone(self)))
+    /// Lets a client in, or says why not.
+    pub(super) fn admit(&self, peer: Option<SocketAddr>) -> Result<Permit, TurnedAway> {
+        self.admission.admit(peer.map(|peer| peer.ip()), Instant::now())
     }
 
     /// Number of the next client, from 1.
     pub(super) fn next_number(&self) -> u64 {
         self.served.fetch_add(1, Ordering::Relaxed) + 1
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.active.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -54,6 +54,8 @@ impl Pipeline {
         let limit = if phase == Phase::SAVE { self.save_timeout } else { self.rcpt_timeout };
         let deadline = Instant::now() + limit;
         txn.deadline = Some(deadline);
+        // A spare is made of it before the first stage is asked, and depends on the phase.
+        txn.phase = phase;
         let run = Run { pipeline: Arc::clone(self), phase, next: 0 };
         match run.inline(txn) {
             Inline::Settled(asked) => asked,

@@ -59,8 +59,9 @@ fn without_a_config_file_the_defaults_hold_and_are_named() {
 
 #[test]
 fn the_default_files_are_found_where_the_daemon_is_started() {
-    let config =
-        r#"{"servers": [{"listen_interface": "127.0.0.1:0", "host_name": "found.example"}]}"#;
+    let config = r#"{"servers": [{
+        "is_enabled": true, "listen_interface": "127.0.0.1:0", "host_name": "found.example"
+    }]}"#;
     for (name, warned) in [("goguerrilla.conf.json", 0), ("goguerrilla.conf", 1)] {
         let dir = tempfile::tempdir().expect("a temporary directory");
         fs::write(dir.path().join(name), config).expect("our own directory");
@@ -100,15 +101,21 @@ fn a_named_file_that_cannot_be_read() {
 #[test]
 fn a_file_that_is_wrong() {
     for (text, parts) in [
-        ("", &["wrong.json", "line 1"][..]),
+        ("", &["wrong.json", "is empty"][..]),
         ("{\"log_level\": \"info\",}", &["wrong.json", "line 1 column"]),
         ("{\"servers\": {}}", &["wrong.json", "servers"]),
-        ("{\"servers\": [{\"timeout\": \"soon\"}]}", &["wrong.json", "servers[0].timeout"]),
+        (
+            "{\"servers\": [{\"listen_interface\": \"127.0.0.1:0\", \"timeout\": \"soon\"}]}",
+            &["wrong.json", "servers[0].timeout", "soon"],
+        ),
         (
             "{\"servers\": [{\"listen_interface\": \"127.0.0.1\"}]}",
             &["servers[0].listen_interface"],
         ),
-        ("{\"servers\": [{\"max_clients\": -1}]}", &["servers[0].max_clients", "-1"]),
+        (
+            "{\"servers\": [{\"listen_interface\": \"127.0.0.1:0\", \"max_clients\": -1}]}",
+            &["servers[0].max_clients", "-1"],
+        ),
         (
             "{\"backend_config\": {\"gw_save_timeout\": \"30\"}}",
             &["backend_config.gw_save_timeout", "30"],
@@ -135,7 +142,10 @@ fn an_unknown_key_is_named_with_the_one_that_was_meant() {
         ("gw_save_timout", "gw_save_timeout"),
     ] {
         let line = daemon.log().wait_for(key);
-        assert!(line.contains("WARN") && line.contains(&format!("{meant}?")), "{line}");
+        assert!(
+            line.contains("WARN") && line.contains(&format!("did you mean \"{meant}\"?")),
+            "{line}"
+        );
     }
     daemon.stop();
 }
@@ -171,7 +181,7 @@ fn the_plugins_dir_of_the_config_is_used_and_the_flag_wins() {
     let config = |plugins: &str| {
         let text = serde_json::json!({
             "plugins_dir": plugins,
-            "servers": [{ "listen_interface": "127.0.0.1:0" }],
+            "servers": [{ "is_enabled": true, "listen_interface": "127.0.0.1:0" }],
             "backend_config": { "save_process": "Header|Hello" },
         });
         fs::write(dir.path().join("c.json"), text.to_string()).expect("our own directory");
@@ -204,7 +214,7 @@ fn the_log_goes_where_it_is_told() {
         let text = serde_json::json!({
             "log_file": log_file,
             "log_format": "json",
-            "servers": [{ "listen_interface": "127.0.0.1:0" }],
+            "servers": [{ "is_enabled": true, "listen_interface": "127.0.0.1:0" }],
             "backend_config": { "save_process": "Nobody" },
         });
         fs::write(dir.path().join("c.json"), text.to_string()).expect("our own directory");

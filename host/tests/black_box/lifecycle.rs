@@ -64,7 +64,9 @@ fn a_port_that_is_taken() {
 #[test]
 fn several_servers_in_one_configuration() {
     let daemon = Setup::new()
-        .another_server(json!({ "listen_interface": "127.0.0.2:0", "host_name": "second.example" }))
+        .another_server(json!({
+                "is_enabled": true, "listen_interface": "127.0.0.2:0", "host_name": "second.example",
+            }))
         .another_server(
             json!({ "listen_interface": "127.0.0.3:0", "host_name": "off.example", "is_enabled": false }),
         )
@@ -86,7 +88,9 @@ fn a_unix_socket() {
     let setup = Setup::new();
     let path = setup.dir().join("lmtp.sock");
     let listen = format!("unix:{}", path.display());
-    let server = json!({ "listen_interface": listen, "unix_mode": "0600", "protocol": "lmtp" });
+    let server = json!({
+        "is_enabled": true, "listen_interface": listen, "unix_mode": "0600", "protocol": "lmtp",
+    });
     let mut daemon = setup.another_server(server).start();
     daemon.log().wait_for(&format!("listening on {listen}"));
     let mode = fs::metadata(&path).expect("there").permissions().mode();

@@ -62,7 +62,7 @@ fn one_client_too_many_is_turned_away_until_a_place_is_free() {
     let mut second = daemon.client();
     for _ in 0..3 {
         let mut third = Client::connect(daemon.address());
-        third.expect_reply("421 4.3.2 ");
+        third.expect_reply("421 ");
         third.expect_end();
     }
     first.expect("QUIT", "221 ");
@@ -146,6 +146,6 @@ fn who_talks_before_the_greeting_is_refused() {
     let daemon = Setup::new().server("greet_delay", "30s").start();
     let mut client = Client::connect(daemon.address());
     client.send("EHLO client.example\r\n");
-    client.expect_reply("554 5.");
+    client.expect_reply("554 ");
     daemon.stop();
 }

@@ -65,12 +65,15 @@ fn files_that_are_something_else() {
 
 #[test]
 fn the_same_plugin_twice() {
-    let line = refusal(|dir| {
-        let content = fs::read(Plugin::MailDir.file()).expect("built");
-        put(dir, "another-maildir.so", &content);
-    });
+    let setup = Setup::new();
+    let content = fs::read(Plugin::MailDir.file()).expect("built");
+    put(&setup.plugins_dir(), "another-maildir.so", &content);
+    let (code, complaints) = setup.refused();
+    assert_eq!(code, Some(78));
+    let [plugin, processor] = &complaints[..] else { panic!("not two lines: {complaints:?}") };
+    assert_says(processor, &["processor name 'MailDir' is also offered by", "another-maildir.so"]);
     assert_says(
-        &line,
+        plugin,
         &["plugin name 'guerrilla-maildir' is also offered by", "remove one of them"],
     );
 }

@@ -16,10 +16,10 @@ const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
 /// A mail for `test` that goes wrong, then one that does not, on one connection.
 #[track_caller]
-fn assert_deferred_then_served(daemon: &Daemon) {
+fn assert_deferred_then_served(daemon: &Daemon, deferral: &str) {
     let mut client = daemon.client();
     let reply = client.mail("wrong@example.com", &["test@example.test"], MESSAGE);
-    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    assert!(reply.starts_with(deferral), "{reply}");
     assert_eq!(daemon.mails("test").len(), 0, "kept though deferred");
     assert_eq!(daemon.unfinished("test"), Vec::<std::path::PathBuf>::new());
     let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
@@ -34,7 +34,7 @@ fn a_save_that_goes_wrong_is_deferred_wherever_it_stands() {
     for (name, log) in WRONG_IN_SAVE {
         for chain in [format!("Header|MailDir|{name}"), format!("{name}|Header|MailDir")] {
             let daemon = Setup::chain(&chain).start();
-            assert_deferred_then_served(&daemon);
+            assert_deferred_then_served(&daemon, "451 4.3.0 ");
             daemon.log().wait_for(log);
             daemon.stop();
         }
@@ -43,12 +43,16 @@ fn a_save_that_goes_wrong_is_deferred_wherever_it_stands() {
 
 #[test]
 fn a_commit_that_goes_wrong_is_deferred_and_undoes_those_behind_it() {
-    for (name, log) in [
-        ("PanicsInSettled", "PanicsInSettled: could not settle: panicked in settled: settled gone"),
-        ("FailsToSettle", "FailsToSettle: could not settle: the disk is gone"),
+    for (name, reply, log) in [
+        (
+            "PanicsInSettled",
+            "451 4.3.0 ",
+            "PanicsInSettled: could not settle: panicked in settled: settled gone",
+        ),
+        ("FailsToSettle", "452 4.3.1 The disk is gone", "FailsToSettle: could not settle"),
     ] {
         let daemon = Setup::chain(&format!("{name}|Header|MailDir")).start();
-        assert_deferred_then_served(&daemon);
+        assert_deferred_then_served(&daemon, reply);
         daemon.log().wait_for(log);
         daemon.stop();
     }
@@ -61,7 +65,7 @@ fn a_recipient_check_that_goes_wrong_is_deferred() {
         let mut client = daemon.client();
         client.expect("MAIL FROM:<wrong@example.com>", "250 ");
         client.expect("RCPT TO:<test@example.test>", "451 4.3.0 ");
-        client.expect("DATA", "503 5.5.1 ");
+        client.expect("DATA", "554 5.5.1 ");
         client.expect("RSET", "250 ");
         let reply = client.mail("fine@example.com", &["test@example.test"], MESSAGE);
         assert!(reply.starts_with("250 2.0.0 "), "{name}: {reply}");
@@ -82,7 +86,7 @@ fn a_panic_in_an_earlier_phase_is_deferred() {
         let daemon = Setup::new().backend("helo_process", name).start();
         let mut client = Client::connect(daemon.address());
         client.expect_reply("220 ");
-        client.expect("EHLO client.example", "451 4.3.0 ");
+        client.expect("EHLO client.example", "451 ");
         client.expect("MAIL FROM:<a@example.com>", "503 5.5.1 ");
         client.expect("QUIT", "221 ");
         daemon.stop();
@@ -90,7 +94,7 @@ fn a_panic_in_an_earlier_phase_is_deferred() {
         let daemon = Setup::new().backend("connect_process", name).start();
         for _ in 0..2 {
             let mut client = Client::connect(daemon.address());
-            client.expect_reply("421 4.3.0 ");
+            client.expect_reply("421 ");
             client.expect_end();
         }
         daemon.log().wait_for("fault: panicked in connect: connect gone wrong");

@@ -117,7 +117,7 @@ fn earlier_phases_refuse_with_their_own_replies() {
         .start();
     let mut client = Client::connect(daemon.address());
     client.expect_reply("220 ");
-    client.expect("EHLO refused.test", "550 5.7.1 Not you");
+    client.expect("EHLO refused.test", "550 Not you");
     client.expect("MAIL FROM:<a@example.com>", "503 5.5.1 ");
     client.expect("EHLO client.example", "250");
     client.expect("MAIL FROM:<a@refused.test>", "550 5.7.1 Relay access denied");
@@ -136,7 +136,7 @@ fn earlier_phases_refuse_with_their_own_replies() {
     client.expect_end();
     let mut client = Client::connect(daemon.address());
     client.expect_reply("220 ");
-    client.expect("HELO disconnected.test", "421 4.7.0 ");
+    client.expect("HELO disconnected.test", "421 ");
     client.expect_end();
     daemon.stop();
 }

@@ -66,6 +66,8 @@ impl Dialogue {
         let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
         let mut this = Self { name, server: BTreeMap::new(), skipped: None, acts: Vec::new() };
         this.set("host_name", "mail.test".into());
+        // Nobody is trusted unless it is said; operators mean this machine when they say nothing.
+        this.set("trusted_proxies", json!(["192.0.2.1"]));
         let text = fs::read_to_string(path).expect("readable");
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             this.line(line);

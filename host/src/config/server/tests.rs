@@ -43,7 +43,8 @@ fn every_key_is_taken_over() {
     let (server, warnings) = check(
         r#""HOST_NAME": "mail.example.com", "max_size": 1000000, "timeout": 180, "max_clients": 1000,
            "log_file": "/var/log/mail.log", "xclient_on": true, "max_rcpt": 200, "max_errors": 3,
-           "max_unrecognised": 4, "max_messages": 5, "max_clients_per_ip": 6, "require_helo": false,
+           "max_unrecognised": 4, "max_messages": 5, "max_clients_per_ip": 6,
+           "max_connects_per_minute": 7, "require_helo": false,
            "bare_newline": "Normalize", "greet_delay": "1.5s", "protocol": "LMTP",
            "trusted_proxies": ["10.0.0.0/8", "::1"],
            "extensions": {"pipelining": false, "eight_bit_mime": false, "smtputf8": false,
@@ -64,6 +65,7 @@ fn every_key_is_taken_over() {
             max_unrecognised: 4,
             max_messages: 5,
             max_clients_per_ip: 6,
+            max_connects_per_minute: 7,
         },
         require_helo: false,
         bare_newline: BareNewline::Normalize,

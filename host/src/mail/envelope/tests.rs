@@ -9,7 +9,7 @@ fn stored(envelope: &Envelope) -> String {
 fn with_body(body: &str) -> Envelope {
     let mut envelope = Envelope::default();
     envelope.begin("a@example.com", "a", "example.com", "SIZE=3");
-    envelope.body.append(body.as_bytes());
+    envelope.body.append(body.as_bytes(), &crate::mail::Storage::default()).unwrap();
     envelope
 }
 
@@ -37,7 +37,7 @@ fn a_new_message_knows_nothing_of_the_last() {
         envelope.push_hash("h") && envelope.set_queued_id("id") && envelope.add_header("X", "1")
     );
     assert!(envelope.set_delivery_header("A: b\r\n"));
-    envelope.notes.set("n", b"1").unwrap();
+    envelope.notes.set("n", b"1", 9).unwrap();
     assert_eq!(envelope.remove_header("subject"), 1);
 
     envelope.begin("", "", "", "");

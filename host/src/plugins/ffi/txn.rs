@@ -14,7 +14,9 @@ use guerrilla_plugin_abi::{
 };
 
 use super::instance;
-use crate::mail::{ChosenReply, Client, Envelope, Notes, Transaction};
+use crate::mail::{
+    ChosenReply, Client, Envelope, MAX_MAIL_NOTE, MAX_SESSION_NOTE, Notes, Transaction,
+};
 
 /// The table that goes with every transaction.
 pub(super) static TABLE: TxnVt_Ref = TxnVt_Ref(VALUE.static_as_prefix());
@@ -245,14 +247,14 @@ extern "C" fn set_note<'a, 'k, 'v>(
 ) -> Status {
     shielded(Status::INTERNAL, || {
         let txn = exclusive(ctx);
-        let notes: &mut Notes = match scope {
+        let (notes, most): (&mut Notes, usize) = match scope {
             // SAFETY: as in `change`.
-            Scope::MAIL => unsafe { &mut (*txn).envelope.notes },
+            Scope::MAIL => (unsafe { &mut (*txn).envelope.notes }, MAX_MAIL_NOTE),
             // SAFETY: as in `change`; the client's notes are another field of the same transaction.
-            Scope::SESSION => unsafe { &mut (*txn).client.notes },
+            Scope::SESSION => (unsafe { &mut (*txn).client.notes }, MAX_SESSION_NOTE),
             _ => return Status::UNSUPPORTED,
         };
-        taken(notes.set(key.as_str(), value.as_slice()).is_ok())
+        taken(notes.set(key.as_str(), value.as_slice(), most).is_ok())
     })
 }
 

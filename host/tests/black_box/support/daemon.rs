@@ -131,7 +131,8 @@ impl Setup {
     /// Starts it without a log, to be refused: exit code and the lines that the command has complained with.
     #[track_caller]
     pub(crate) fn refused(self) -> (Option<i32>, Vec<String>) {
-        let mut process = self.top("log_file", "off").spawn();
+        let silent = self.top("log_file", "off");
+        let mut process = silent.spawn();
         let code = process.exit_code();
         (code, complaints(&process.stderr))
     }

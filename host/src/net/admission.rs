@@ -1,0 +1,214 @@
+//! Who is let in: so many clients at a time, so many of one network, so many a minute.
+//!
+//! A network is an IPv4 address or an IPv6 /64, which is what one customer has.
+//!
+//! *Trust*: the addresses are strangers'; the table is bounded by the connections there are, and by the networks seen within
+//! a minute.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The door of one server.
+#[derive(Debug)]
+pub(super) struct Admission {
+    max_clients: u32,
+    /// 0: no limit.
+    max_per_network: u32,
+    /// 0: no limit.
+    max_per_minute: u32,
+    active: AtomicU32,
+    networks: Mutex<HashMap<IpAddr, Visits>>,
+}
+
+/// What is known of a network.
+#[derive(Debug)]
+struct Visits {
+    active: u32,
+    /// Connections since the minute began.
+    recent: u32,
+    since: Instant,
+}
+
+/// Why a client is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TurnedAway {
+    /// `max_clients`.
+    Full,
+    /// `max_clients_per_ip`.
+    NetworkFull,
+    /// `max_connects_per_minute`.
+    TooOften,
+}
+
+impl fmt::Display for TurnedAway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "max_clients are in",
+            Self::NetworkFull => "max_clients_per_ip of its network are in",
+            Self::TooOften => "max_connects_per_minute of its network have come",
+        })
+    }
+}
+
+/// A place; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    admission: Arc<Admission>,
+    network: Option<IpAddr>,
+}
+
+impl Admission {
+    pub(super) fn new(max_clients: u32, max_per_network: u32, max_per_minute: u32) -> Self {
+        let (active, networks) = (AtomicU32::new(0), Mutex::default());
+        Self { max_clients, max_per_network, max_per_minute, active, networks }
+    }
+
+    /// Clients that are in.
+    pub(super) fn active(&self) -> u32 {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    /// Lets a client in, or says why not. Without a limit for networks this is one atomic step.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        peer: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<Permit, TurnedAway> {
+        let taken = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |active| {
+            (active < self.max_clients).then_some(active + 1)
+        });
+        if taken.is_err() {
+            return Err(TurnedAway::Full);
+        }
+        let limited = self.max_per_network > 0 || self.max_per_minute > 0;
+        let network = peer.filter(|_| limited).map(network);
+        if let Some(network) = network
+            && let Err(why) = self.visit(network, now)
+        {
+            self.active.fetch_sub(1, Ordering::Relaxed);
+            return Err(why);
+        }
+        Ok(Permit { admission: Arc::clone(self), network })
+    }
+
+    fn visit(&self, network: IpAddr, now: Instant) -> Result<(), TurnedAway> {
+        let mut networks = self.networks();
+        if networks.len() >= SWEEP_AT {
+            networks.retain(|_, visits| visits.active > 0 || !visits.is_over(now));
+        }
+        let visits = networks.entry(network).or_insert(Visits { active: 0, recent: 0, since: now });
+        if visits.is_over(now) {
+            visits.recent = 0;
+            visits.since = now;
+        }
+        visits.recent = visits.recent.saturating_add(1);
+        if self.max_per_minute > 0 && visits.recent > self.max_per_minute {
+            return Err(TurnedAway::TooOften);
+        }
+        if self.max_per_network > 0 && visits.active >= self.max_per_network {
+            return Err(TurnedAway::NetworkFull);
+        }
+        visits.active += 1;
+        Ok(())
+    }
+
+    fn networks(&self) -> MutexGuard<'_, HashMap<IpAddr, Visits>> {
+        self.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Visits {
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= MINUTE
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.admission.active.fetch_sub(1, Ordering::Relaxed);
+        let Some(network) = self.network else { return };
+        let mut networks = self.admission.networks();
+        if let Some(visits) = networks.get_mut(&network) {
+            visits.active -= 1;
+            if visits.active == 0 && self.admission.max_per_minute == 0 {
+                networks.remove(&network);
+            }
+        }
+    }
+}
+
+fn network(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V6(ip) => {
+            let s = ip.segments();
+            Ipv6Addr::new(s[0], s[1], s[2], s[3], 0, 0, 0, 0).into()
+        }
+        ip => ip,
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Networks in the table when those that are of no use any more are dropped from it.
+const SWEEP_AT: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let door = Arc::new(Admission::new(1, 0, 0));
+        let now = Instant::now();
+        let first = door.admit(None, now).unwrap();
+        assert_eq!(door.admit(None, now).unwrap_err(), TurnedAway::Full);
+        drop(first);
+        assert!(door.admit(None, now).is_ok());
+        assert_eq!(door.active(), 0);
+    }
+
+    #[test]
+    fn one_network_cannot_take_all_places() {
+        let door = Arc::new(Admission::new(10, 2, 0));
+        let now = Instant::now();
+        let one = door.admit(ip("2001:db8::1"), now).unwrap();
+        let _two = door.admit(ip("2001:db8::2"), now).unwrap();
+        assert_eq!(door.admit(ip("2001:db8::3"), now).unwrap_err(), TurnedAway::NetworkFull);
+        assert_eq!(door.active(), 2);
+        let _other = door.admit(ip("2001:db8:0:1::1"), now).unwrap();
+        let _four = door.admit(ip("::ffff:192.0.2.1"), now).unwrap();
+        drop(one);
+        assert!(door.admit(ip("2001:db8::3"), now).is_ok());
+    }
+
+    #[test]
+    fn a_minute_is_a_minute() {
+        let door = Arc::new(Admission::new(10, 0, 2));
+        let now = Instant::now();
+        for _ in 0..2 {
+            drop(door.admit(ip("192.0.2.1"), now).unwrap());
+        }
+        assert_eq!(door.admit(ip("192.0.2.1"), now).unwrap_err(), TurnedAway::TooOften);
+        assert!(door.admit(ip("192.0.2.2"), now).is_ok());
+        assert!(door.admit(ip("192.0.2.1"), now + MINUTE).is_ok());
+    }
+
+    #[test]
+    fn the_table_does_not_grow_for_ever() {
+        let door = Arc::new(Admission::new(10, 0, 5));
+        let now = Instant::now();
+        for i in 0..SWEEP_AT as u32 {
+            drop(door.admit(Some(std::net::Ipv4Addr::from(i).into()), now).unwrap());
+        }
+        drop(door.admit(ip("203.0.113.1"), now + MINUTE).unwrap());
+        assert_eq!(door.networks().len(), 1);
+    }
+}

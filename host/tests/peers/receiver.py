@@ -1,0 +1,142 @@
+"""guerrillad, started with a config of the test's own, and what it has kept."""
+
+import collections
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+from maildir import Maildir
+from recorder import Recorder
+
+LISTENING = re.compile(r"listening on \S*:(\d+) as (\S+)$", re.MULTILINE)
+SECONDS = 20.0
+
+
+class Receiver:
+    """One guerrillad with a maildir for each address below `mail`; every server stands behind a Recorder.
+
+    `servers` maps a name to the server's keys. `users` is the maildir_user_map; the default takes everybody.
+    """
+
+    def __init__(self, arguments, directory, servers, users="*=-1:-1", validate="MailDir"):
+        self.directory = pathlib.Path(directory)
+        self.mail = self.directory / "mail"
+        self.log = self.directory / "log"
+        self.mail.mkdir(parents=True)
+        config = {
+            "log_file": str(self.log),
+            "log_level": "debug",
+            "allowed_hosts": ["."],
+            "backend_config": {
+                "save_process": "HeadersParser|Header|Hasher|MailDir",
+                "validate_process": validate,
+                "primary_mail_host": "mx.example.test",
+                "maildir_path": f"{self.mail}/[domain]/[user]",
+                "maildir_user_map": users,
+            },
+            "servers": [
+                # Each its own loopback address: the interface with port 0 is what tells servers apart.
+                {"is_enabled": True, "listen_interface": f"127.0.0.{number}:0", "host_name": name, "timeout": 60, **keys}
+                for number, (name, keys) in enumerate(servers.items(), 1)
+            ],
+        }
+        path = self.directory / "config.json"
+        path.write_text(json.dumps(config, indent=4))
+        command = [arguments.daemon, "serve", "-c", path, "--plugins-dir", arguments.plugins]
+        with open(self.directory / "output", "wb") as output:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory)
+        ports = self._ports(len(servers))
+        hosts = {name: f"127.0.0.{number}" for number, name in enumerate(servers, 1)}
+        self.recorders = {
+            name: Recorder((hosts[name], ports[name]), lmtp=keys.get("protocol") == "lmtp") for name, keys in servers.items()
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for recorder in self.recorders.values():
+            recorder.close()
+        self.stop()
+
+    def stop(self):
+        """Ends the daemon; its exit status."""
+        self.process.terminate()
+        try:
+            return self.process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def box(self, address):
+        """The Maildir of an address."""
+        local, _, domain = address.rpartition("@")
+        return Maildir(self.mail / domain.lower() / local.lower())
+
+    def files(self, address):
+        """The delivered files of an address, as bytes."""
+        box = self.box(address)
+        return [box.read(name) for name in sorted(box.names())]
+
+    def deliveries(self):
+        """Everything that a peer was told is kept, over all servers."""
+        return [kept for recorder in self.recorders.values() for kept in recorder.deliveries()]
+
+    def fault_of_accounts(self):
+        """Compares what was acknowledged on the wire with what is on disk, both ways; None when they agree.
+
+        Each acknowledged (recipient, mail) has exactly one file of its own, whole, with the envelope on top; and there is
+        no file besides.
+        """
+        owed = collections.defaultdict(list)
+        for kept in self.deliveries():
+            owed[self.box(kept.recipient).path].append(kept)
+        boxes = {folder.parent for folder in self.mail.glob("*/*/new")}
+        for path in sorted(boxes | set(owed)):
+            fault = fault_of_box(Maildir(path), owed[path])
+            if fault:
+                return f"{path.relative_to(self.mail)}: {fault}"
+        return None
+
+    def _ports(self, count):
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            text = self.log.read_text() if self.log.exists() else ""
+            if " ready" in text:
+                return {name: int(port) for port, name in LISTENING.findall(text)}
+            time.sleep(0.01)
+        said = (self.directory / "output").read_text() + (self.log.read_text() if self.log.exists() else "")
+        self.stop()
+        raise SystemExit(f"guerrillad did not start {count} servers: {said.strip() or 'it said nothing'}")
+
+
+def fault_of_box(box, owed):
+    """The fault of one Maildir that is owed the deliveries `owed`."""
+    names = box.names()
+    if box.unfinished():
+        return f"left behind in tmp: {sorted(box.unfinished())[:3]}"
+    if len(names) != len(owed):
+        return f"{len(owed)} acknowledged, {len(names)} files"
+    for kept in owed:
+        faults = {name: box.fault_of_file(name, kept.mail) or fault_of_envelope(box.read(name), kept) for name in sorted(names)}
+        whole = next((name for name, fault in faults.items() if fault is None), None)
+        if whole is None:
+            return f"mail from {kept.sender} is not whole: {next(iter(faults.values()))}"
+        names.remove(whole)
+    return None
+
+
+def fault_of_envelope(delivered, kept):
+    """Return-Path and Delivered-To say what MAIL and RCPT said, Received which protocol it came by."""
+    top = delivered[: len(delivered) - len(kept.mail.replace(b"\r\n", b"\n"))]
+    wanted = [f"Return-Path: <{kept.sender}>\n", f"Delivered-To: {kept.recipient}\n", f" with {kept.protocol}"]
+    missing = [line for line in wanted if line.encode() not in top]
+    return f"{missing} is not in the delivery headers {top!r}" if missing else None
+
+
+def as_user(uid):
+    """Arguments for subprocess that drop to `uid` when this is root."""
+    return {"user": uid, "group": uid, "extra_groups": []} if os.geteuid() == 0 else {}
