@@ -20,13 +20,13 @@ fn extensions(settings: &Settings, peer: PeerTraits) -> String {
     // Writing into a String cannot fail.
     let _ = write!(text, "{} Hello\nSIZE {}", settings.host_name, settings.max_size);
     let switches = [
-        (true, "\nPIPELINING"),
+        (settings.pipelining, "\nPIPELINING"),
         (settings.start_tls && !peer.tls, "\nSTARTTLS"),
         (true, "\nENHANCEDSTATUSCODES"),
-        (true, "\n8BITMIME"),
-        (settings.smtputf8, "\nSMTPUTF8"),
+        (settings.eight_bit_mime, "\n8BITMIME"),
+        (settings.offers_smtputf8(), "\nSMTPUTF8"),
         (settings.chunking, "\nCHUNKING"),
-        (settings.chunking && settings.binarymime, "\nBINARYMIME"),
+        (settings.offers_binarymime(), "\nBINARYMIME"),
         (settings.dsn, "\nDSN"),
         (settings.requiretls && peer.tls, "\nREQUIRETLS"),
         (settings.prdr, "\nPRDR"),

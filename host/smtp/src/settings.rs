@@ -25,11 +25,16 @@ pub struct Settings {
     pub start_tls: bool,
     /// Accept no mail in the clear (RFC 3207 4).
     pub tls_required: bool,
-    /// Offer SMTPUTF8 (RFC 6531).
+    /// Offer PIPELINING (RFC 2920). What is sent in one go is understood either way.
+    pub pipelining: bool,
+    /// Offer 8BITMIME and take BODY= (RFC 6152).
+    pub eight_bit_mime: bool,
+    /// Offer SMTPUTF8; RFC 6531 3.1 wants [`eight_bit_mime`](Self::eight_bit_mime) with it.
     pub smtputf8: bool,
     /// Offer CHUNKING and take BDAT (RFC 3030).
     pub chunking: bool,
-    /// Offer BINARYMIME (RFC 3030 3); has no effect without [`chunking`](Self::chunking).
+    /// Offer BINARYMIME (RFC 3030 3); has no effect without [`chunking`](Self::chunking), and none without
+    /// [`eight_bit_mime`](Self::eight_bit_mime), whose parameter it uses.
     pub binarymime: bool,
     /// Offer DSN (RFC 3461): switch on only when the chain honours it.
     pub dsn: bool,
@@ -65,6 +70,8 @@ impl Default for Settings {
             bare_newline: BareNewline::Reject,
             start_tls: false,
             tls_required: false,
+            pipelining: true,
+            eight_bit_mime: true,
             smtputf8: true,
             chunking: true,
             binarymime: true,
@@ -83,6 +90,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether SMTPUTF8 is offered, and so taken.
+    pub(crate) fn offers_smtputf8(&self) -> bool {
+        self.smtputf8 && self.eight_bit_mime
+    }
+
+    /// Whether BINARYMIME is offered, and so taken.
+    pub(crate) fn offers_binarymime(&self) -> bool {
+        self.binarymime && self.chunking && self.eight_bit_mime
+    }
+
     /// The size limit as a number to compare with.
     pub(crate) fn size_limit(&self) -> u64 {
         if self.max_size == 0 { u64::MAX } else { self.max_size }

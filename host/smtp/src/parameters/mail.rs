@@ -50,13 +50,13 @@ impl<'a> MailParameters<'a> {
                 Some(size) if size > on.size_limit() => Err(ParameterError::TooBig),
                 _ => Ok(()),
             }
-        } else if is("BODY", true) {
+        } else if is("BODY", on.eight_bit_mime) {
             let body = BodyType::parse(value).ok_or(ParameterError::Syntax)?;
-            if body == BodyType::BinaryMime && !(on.chunking && on.binarymime) {
+            if body == BodyType::BinaryMime && !on.offers_binarymime() {
                 return Err(ParameterError::Unknown);
             }
             set_once(&mut self.body, Some(body))
-        } else if is("SMTPUTF8", on.smtputf8) {
+        } else if is("SMTPUTF8", on.offers_smtputf8()) {
             set_flag(&mut self.smtputf8, value)
         } else if is("REQUIRETLS", on.requiretls && offered.tls) {
             set_flag(&mut self.requiretls, value)

@@ -178,6 +178,7 @@ impl Scenario {
             ("binarymime", _) => settings.binarymime = on(),
             ("chunking", _) => settings.chunking = on(),
             ("dsn", _) => settings.dsn = on(),
+            ("eight_bit_mime", _) => settings.eight_bit_mime = on(),
             ("host_name", _) => settings.host_name = value.to_owned(),
             ("limits", _) => settings.limits = on(),
             ("max_errors", _) => settings.max_errors = number() as u32,
@@ -186,6 +187,7 @@ impl Scenario {
             ("max_size", _) => settings.max_size = number(),
             ("max_unrecognised", _) => settings.max_unrecognised = number() as u32,
             ("only", "pure") => {}
+            ("pipelining", _) => settings.pipelining = on(),
             ("prdr", _) => settings.prdr = on(),
             ("protocol", "lmtp") => settings.protocol = Protocol::Lmtp,
             ("require_helo", _) => settings.require_helo = on(),
