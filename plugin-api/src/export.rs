@@ -10,6 +10,7 @@ use abi_stable::std_types::{ROption, RStr};
 use abi_stable::type_level::downcasting::TD_Opaque;
 use guerrilla_plugin_abi as abi;
 use guerrilla_plugin_abi::{Instance_TO, InstanceBox, Status};
+use serde::de::DeserializeOwned;
 
 use crate::host::Host;
 use crate::plugin::Plugin;
@@ -22,10 +23,7 @@ pub type Create = fn(&abi::Host, &str, &mut ROption<InstanceBox>) -> Status;
 /// Makes an instance of `P` and puts it into `out`.
 pub fn create<P: Plugin>(host: &abi::Host, config: &str, out: &mut ROption<InstanceBox>) -> Status {
     let host = Host::new(*host);
-    let made = catch_unwind(AssertUnwindSafe(|| {
-        let config = serde_json::from_str(config).map_err(|e| e.to_string())?;
-        P::create(host, config)
-    }));
+    let made = catch_unwind(AssertUnwindSafe(|| P::create(host, parse(config)?)));
     match made {
         Ok(Ok(plugin)) => {
             let guarded = Guarded { plugin: Some(plugin), host };
@@ -41,6 +39,18 @@ pub fn create<P: Plugin>(host: &abi::Host, config: &str, out: &mut ROption<Insta
             Status::PANICKED
         }
     }
+}
+
+/// Reads the configuration; the error names the key. Line and column are those of a text that nobody has written, so
+/// they are left out.
+fn parse<C: DeserializeOwned>(config: &str) -> Result<C, String> {
+    let mut json = serde_json::Deserializer::from_str(config);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let text = error.into_inner().to_string();
+        let what = text.split_once(" at line ").map_or(text.as_str(), |(what, _)| what);
+        if path == "." { what.to_owned() } else { format!("{path}: {what}") }
+    })
 }
 
 /// Calls the constructor of the named processor.
@@ -318,4 +328,25 @@ pub fn root(
     let manifest = std::str::from_utf8(manifest).unwrap_or_default();
     abi::Root { api_minor: abi::API_MINOR, panic_abort, manifest: manifest.into(), create }
         .leak_into_prefix()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Config {
+        #[allow(dead_code)] // only read by serde
+        size: u32,
+    }
+
+    #[test]
+    fn a_config_error_names_the_key() {
+        for (json, error) in [
+            (r#"{"size": "5"}"#, "size: invalid type: string \"5\", expected u32"),
+            ("{}", "missing field `size`"),
+        ] {
+            assert_eq!(parse::<Config>(json).unwrap_err(), error);
+        }
+    }
 }

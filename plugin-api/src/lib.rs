@@ -95,13 +95,15 @@ mod held;
 mod host;
 mod manifest;
 mod plugin;
+mod recipient;
 mod transaction;
 mod verdict;
 
 pub use held::Held;
 pub use host::{Host, Level};
-pub use plugin::{Blocking, Event, NoConfig, Phase, Plugin};
-pub use transaction::{Recipient, Refused, Scope, Transaction};
+pub use plugin::{Blocking, Event, Extension, NoConfig, Phase, Plugin};
+pub use recipient::Recipient;
+pub use transaction::{Refused, Scope, Transaction};
 pub use verdict::{Reply, Verdict};
 
 /// What the export macro and hosts with built-in processors need; no part of the author's API.

@@ -1,7 +1,7 @@
 //! The manifest: what a file offers, as JSON, made by the compiler so that it can stand in an ELF note and be
 //! read without running any code of the file.
 
-use crate::plugin::{Blocking, Event, Phase, Plugin};
+use crate::plugin::{Blocking, Event, Extension, Phase, Plugin};
 
 /// What a manifest says about one processor.
 pub struct ProcessorInfo {
@@ -13,6 +13,7 @@ pub struct ProcessorInfo {
     awaits_settled: bool,
     blocking: Blocking,
     never_blocks_in: &'static [Phase],
+    honours: &'static [Extension],
     config_schema: &'static str,
 }
 
@@ -28,6 +29,7 @@ impl ProcessorInfo {
             awaits_settled: P::AWAITS_SETTLED,
             blocking: P::BLOCKING,
             never_blocks_in: P::NEVER_BLOCKS_IN,
+            honours: P::HONOURS,
             config_schema: P::CONFIG_SCHEMA,
         }
     }
@@ -128,6 +130,15 @@ impl ProcessorInfo {
         out.field("blocking", self.blocking.name());
         out.raw(",\"never_blocks_in\":[");
         out.phases(self.never_blocks_in);
+        out.raw("],\"honours\":[");
+        let mut i = 0;
+        while i < self.honours.len() {
+            if i > 0 {
+                out.raw(",");
+            }
+            out.string(self.honours[i].name());
+            i += 1;
+        }
         out.raw("],\"config_schema\":");
         out.raw(self.config_schema);
         out.raw("}");

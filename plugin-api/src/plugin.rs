@@ -32,6 +32,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// Phases whose hook never waits although [`Plugin::BLOCKING`] says otherwise: a lookup in a table at `rcpt`, say,
     /// of a processor that writes at `save`. They are spared the way through a pool.
     const NEVER_BLOCKS_IN: &'static [Phase] = &[];
+    /// ESMTP extensions whose requests it fulfils: clients are offered them when a stage of the save chain says so.
+    const HONOURS: &'static [Extension] = &[];
     /// JSON Schema of its configuration. An object: its `properties` are the keys that operators may write.
     const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{}}"#;
 
@@ -148,6 +150,24 @@ impl Event {
             Self::Opened => "opened",
             Self::Closed => "closed",
             Self::Settled => "settled",
+        }
+    }
+}
+
+/// What a client may ask for beyond taking the message, and a processor must do for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extension {
+    /// Delivery status notifications as asked for by NOTIFY, RET, ENVID and ORCPT (RFC 3461).
+    Dsn,
+    /// No hop without TLS from here on (RFC 8689).
+    RequireTls,
+}
+
+impl Extension {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Dsn => "dsn",
+            Self::RequireTls => "requiretls",
         }
     }
 }

@@ -9,6 +9,7 @@ use guerrilla_plugin_abi::{BytesField, ItemField, List, NumberField, Status, Tex
 
 use crate::held::Held;
 use crate::host::Host;
+use crate::recipient::{Recipient, parameters};
 use crate::verdict::{Reply, Verdict};
 
 /// One connection and, from MAIL on, the message it brings.
@@ -129,7 +130,7 @@ impl<'a> Transaction<'a> {
 
     /// Recipients in order; at `rcpt` the last is the one in question.
     pub fn recipients(&self) -> impl DoubleEndedIterator<Item = Recipient<'_>> + ExactSizeIterator {
-        (0..self.len(List::RECIPIENTS)).map(move |index| Recipient { txn: self, index })
+        (0..self.len(List::RECIPIENTS)).map(move |index| Recipient::new(self, index))
     }
 
     /// The body as received: CRLF kept, dots unstuffed, in one piece; empty before `save`.
@@ -319,54 +320,14 @@ impl<'a> Transaction<'a> {
         self.raw.vt.len()(self.raw.ctx, list)
     }
 
+    pub(crate) fn recipient_verdict(&self, index: usize) -> Option<u64> {
+        let get = self.raw.vt.item_number();
+        get(self.raw.ctx, List::RECIPIENTS, index, ItemField::VERDICT).into_option()
+    }
+
     #[inline]
-    fn item(&self, list: List, index: usize, field: ItemField) -> Option<&str> {
+    pub(crate) fn item(&self, list: List, index: usize, field: ItemField) -> Option<&str> {
         self.raw.vt.item()(self.raw.ctx, list, index, field).into_option().map(as_str)
-    }
-}
-
-/// One recipient of a transaction.
-#[derive(Clone, Copy)]
-pub struct Recipient<'a> {
-    txn: &'a Transaction<'a>,
-    index: usize,
-}
-
-impl<'a> Recipient<'a> {
-    /// Its place in the list, as [`Transaction::set_recipient`] wants it.
-    pub fn index(self) -> usize {
-        self.index
-    }
-
-    /// The mailbox as given, without brackets.
-    pub fn address(self) -> &'a str {
-        self.field(ItemField::VALUE)
-    }
-
-    /// Local part, unquoted.
-    pub fn local_part(self) -> &'a str {
-        self.field(ItemField::LOCAL_PART)
-    }
-
-    /// Domain as given; an address literal keeps its brackets. A bare `<postmaster>` has the server's host name.
-    pub fn domain(self) -> &'a str {
-        self.field(ItemField::DOMAIN)
-    }
-
-    /// Parameters of RCPT, such as `("NOTIFY", Some("NEVER"))`.
-    pub fn parameters(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        parameters(self.field(ItemField::PARAMETERS))
-    }
-
-    /// Whether a stage has refused this recipient by [`Transaction::set_recipient`].
-    pub fn is_refused(self) -> bool {
-        let get = self.txn.raw.vt.item_number();
-        let verdict = get(self.txn.raw.ctx, List::RECIPIENTS, self.index, ItemField::VERDICT);
-        verdict.into_option().is_some_and(|status| status > u64::from(Status::ACCEPT.0))
-    }
-
-    fn field(self, field: ItemField) -> &'a str {
-        self.txn.item(List::RECIPIENTS, self.index, field).unwrap_or_default()
     }
 }
 
@@ -418,14 +379,6 @@ fn refused(status: Status) -> Result<(), Refused> {
 
 fn as_bytes(slice: RSlice<'_, u8>) -> &[u8] {
     slice.as_slice()
-}
-
-/// Splits ESMTP parameters as the host passes them on: blank-separated, checked by the protocol already.
-fn parameters(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
-    text.split_ascii_whitespace().map(|parameter| match parameter.split_once('=') {
-        Some((name, value)) => (name, Some(value)),
-        None => (parameter, None),
-    })
 }
 
 fn as_str(text: RStr<'_>) -> &str {
