@@ -17,13 +17,16 @@ class Transaction:
 
     sender: str
     parameters: str
-    protocol: str
     recipients: list = dataclasses.field(default_factory=list)
     refused: dict = dataclasses.field(default_factory=dict)
     rcpt_parameters: list = dataclasses.field(default_factory=list)
     mail: bytes = b""
     chunks: list = dataclasses.field(default_factory=list)
     replies: list = dataclasses.field(default_factory=list)
+
+    def answers(self):
+        """LMTP: each accepted recipient and the reply that it got after the data."""
+        return dict(zip(self.recipients, self.replies, strict=False))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Delivery:
 
     sender: str
     recipient: str
-    protocol: str
+    alone: bool
     mail: bytes
 
 
@@ -57,7 +60,9 @@ class Dialogue:
         return bool(hello) and keyword in [line[4:].split(" ")[0] for line in hello[-1].split("\n")[1:]]
 
     def named_recipients(self):
-        return [path.decode() for command, _ in self.exchanges if command.startswith("RCPT") for path in [PATH.match(command.encode())[1]]]
+        """Who was named in RCPT, taken or not."""
+        paths = (PATH.match(command.encode()) for command, _ in self.exchanges if command.startswith("RCPT"))
+        return [path[1].decode() for path in paths if path]
 
     def pipelined(self):
         """The largest group of commands that came in one write."""
@@ -68,10 +73,10 @@ class Dialogue:
     def deliveries(self):
         for one in self.transactions:
             # SMTP has one reply for all recipients, LMTP one for each (RFC 2033 section 4.2).
-            replies = one.replies if self.lmtp else one.replies[-1:] * len(one.recipients)
-            for recipient, reply in zip(one.recipients, replies, strict=False):
+            answers = one.answers() if self.lmtp else dict.fromkeys(one.recipients, (one.replies or [""])[-1])
+            for recipient, reply in answers.items():
                 if reply.startswith("2"):
-                    yield Delivery(one.sender, recipient, one.protocol, one.mail)
+                    yield Delivery(one.sender, recipient, len(one.recipients) == 1, one.mail)
 
     def text(self):
         """The dialogue to print; mails are left out."""
@@ -92,7 +97,7 @@ class Dialogue:
         verb = line[:4].upper()
         if verb == b"MAIL" and reply.startswith("2"):
             path = PATH.match(line)
-            self.transactions.append(Transaction(path[1].decode(), path[2].decode().strip(), self._protocol(path[2])))
+            self.transactions.append(Transaction(path[1].decode(), path[2].decode().strip()))
         elif verb == b"RCPT" and self.transactions:
             path, one = PATH.match(line), self.transactions[-1]
             one.rcpt_parameters.append(path[2].decode().strip())
@@ -121,14 +126,6 @@ class Dialogue:
         if one:
             one.chunks.append(len(octets))
             one.mail += octets
-
-    def _protocol(self, parameters):
-        # RFC 3848, RFC 6531 section 4.3.
-        utf8 = "UTF8" if b"SMTPUTF8" in parameters.upper() else ""
-        extended = any(command.startswith(("EHLO", "LHLO")) for command, _ in self.exchanges)
-        if self.lmtp:
-            return utf8 + "LMTP"
-        return (utf8 + "SMTP") if utf8 else ("ESMTP" if extended else "SMTP")
 
 
 class Stream:

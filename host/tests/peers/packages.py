@@ -2,7 +2,8 @@
 
 Postfix and Exim cannot be installed beside each other, a developer's machine may have a mail server of its own, and an
 installed one would start. So apt only downloads, and `dpkg -x` only unpacks; no maintainer script runs. The users that
-the programs insist on (`postfix`, `Debian-exim`) are shown to them by nss_wrapper from two files.
+the programs insist on (`postfix`, `Debian-exim`) are shown to them by nss_wrapper from two files, and uid_wrapper lets them
+believe that they are root and may become such a user. So they run as whoever runs the tests.
 """
 
 import contextlib
@@ -15,7 +16,9 @@ import tempfile
 
 UNPACKED = pathlib.Path(__file__).resolve().parents[3] / "target" / "peers"
 SECONDS = 300
-NSS_WRAPPER = "libnss-wrapper"
+# Who the programs believe that they become: whoever runs the tests, as the files are theirs; but it must not be root.
+OWNER = os.getuid() or 25250
+WRAPPERS = ("nss", "uid")
 
 
 class Unavailable(Exception):
@@ -37,15 +40,17 @@ class Root:
         passwd.write_text("".join(f"{line}\n" for line in ("root:x:0:0::/:/bin/sh", "nobody:x:65534:65534::/:/bin/false", *users)))
         group.write_text("".join(f"{line}\n" for line in ("root:x:0:", "nogroup:x:65534:", *groups)))
         libraries = sorted((self.path / "usr/lib").glob("*-linux-gnu*")) + sorted((self.path / "lib").glob("*-linux-gnu*"))
-        wrapper = next(found for folder in libraries for found in sorted(folder.glob("libnss_wrapper.so*")))
+        preload = [folder / f"lib{wrapper}_wrapper.so" for wrapper in WRAPPERS for folder in libraries]
         return {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
             "LD_LIBRARY_PATH": ":".join(map(str, [self.path / "usr/lib/postfix", *libraries])),
-            "LD_PRELOAD": str(wrapper),
+            "LD_PRELOAD": ":".join(str(wrapper) for wrapper in preload if wrapper.exists()),
             "NSS_WRAPPER_PASSWD": str(passwd),
             "NSS_WRAPPER_GROUP": str(group),
+            "UID_WRAPPER": "1",
+            "UID_WRAPPER_ROOT": "1",
         }
 
 
@@ -67,7 +72,7 @@ def unpacked(package, directory=UNPACKED):
 
 
 def download(package, directory):
-    """Downloads `package`, nss_wrapper and whatever of their dependencies the system lacks; the files."""
+    """Downloads `package`, the wrappers and whatever of their dependencies the system lacks; the files."""
     archives, lists = directory / "archives", directory / "lists"
     for folder in (archives / "partial", lists / "partial"):
         folder.mkdir(parents=True)
@@ -76,7 +81,8 @@ def download(package, directory):
         "-o", f"Dir::Cache::archives={archives}", "-o", f"Dir::Cache::pkgcache={directory}/pkgcache.bin",
         "-o", f"Dir::Cache::srcpkgcache={directory}/srcpkgcache.bin",
     ]  # fmt: skip
-    install = ["install", "--download-only", "--reinstall", "--no-install-recommends", package, NSS_WRAPPER]
+    install = ["install", "--download-only", "--reinstall", "--no-install-recommends", package]
+    install += [f"lib{wrapper}-wrapper" for wrapper in WRAPPERS]
     # A fresh machine has no package lists and an old one has stale ones: own ones are fetched only when that shows.
     if run([*fetch, *install]) is not None:
         own_lists = ["-o", f"Dir::State::lists={lists}"]
@@ -92,6 +98,10 @@ def unpack(archives, root):
         fault = run(["dpkg", "-x", str(archive), str(root)])
         if fault is not None:
             raise Unavailable(f"{archive.name}: {fault}")
+    # exim4 comes set-uid root. It is not to lie about like that, and the loader would not heed the environment.
+    for path in root.rglob("*"):
+        if path.is_file() and not path.is_symlink() and path.stat().st_mode & 0o6000:
+            path.chmod(path.stat().st_mode & 0o1777)
 
 
 def run(command):

@@ -6,8 +6,21 @@ import pathlib
 import subprocess
 import time
 
-OWNER, POSTDROP = 25251, 25252
+from packages import OWNER
+
+POSTDROP = 25252
 SECONDS = 30.0
+# What Postfix's programs pass on to each other: their own, and what packages.py runs them with.
+ENVIRONMENT = (
+    "MAIL_CONFIG MAIL_LOGTAG POSTLOG_SERVICE POSTLOG_HOSTNAME "
+    "LC_ALL TZ LD_LIBRARY_PATH LD_PRELOAD NSS_WRAPPER_PASSWD NSS_WRAPPER_GROUP UID_WRAPPER UID_WRAPPER_ROOT"
+)
+
+# What `postfix check` would make, and give to users that are not there.
+QUEUE = (
+    "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "maildrop", "pid", "private", "public", "saved",
+    "trace",
+)  # fmt: skip
 
 # Only what a relay needs; nothing listens on the network.
 MASTER = """
@@ -36,15 +49,14 @@ class Postfix:
     """`routes` maps a recipient domain to "transport:[127.0.0.1]:port"; "*" is the route of all others."""
 
     def __init__(self, root, directory, routes):
-        if os.geteuid() != 0:
-            raise SystemExit("Postfix starts for root only: run this as root, such as in a container")
         self.root, self.directory = root, pathlib.Path(directory)
         self.queue, self.config = self.directory / "queue", self.directory / "config"
-        for folder in (self.queue, self.config, self.directory / "data"):
+        for folder in (self.config, self.directory / "data", *(self.queue / name for name in QUEUE)):
             folder.mkdir(parents=True)
         # Postfix's own processes have to get at their queue.
         self.directory.chmod(0o755)
-        os.chown(self.directory / "data", OWNER, OWNER)
+        if os.geteuid() == 0:
+            os.chown(self.directory / "data", OWNER, OWNER)
         self.environment = root.environment(
             self.directory, [f"postfix:x:{OWNER}:{OWNER}::/:/bin/false"], [f"postfix:x:{OWNER}:", f"postdrop:x:{POSTDROP}:"]
         )
@@ -80,12 +92,17 @@ class Postfix:
     def queued(self, *names):
         """How many mails lie in these of Postfix's queues; in all of them when none is named."""
         names = names or ("maildrop", "incoming", "active", "deferred")
-        return sum(1 for name in names for _, _, files in os.walk(self.queue / name) for _ in files)
+        # A mail may be moved to a queue already looked at, and one that bounces is succeeded by another: hence twice.
+        return max(sum(1 for name in names for _, _, files in os.walk(self.queue / name) for _ in files) for _ in range(2))
 
     def settle(self, condition=lambda: True, seconds=SECONDS):
         """Waits until nothing is in the queue but what is deferred, and `condition()` holds; None, or that it does not."""
+        return self.wait(lambda: not self.queued("maildrop", "incoming", "active") and condition(), seconds)
+
+    def wait(self, condition, seconds=SECONDS):
+        """Waits until `condition()` holds; None, or that it does not."""
         deadline = time.monotonic() + seconds
-        while self.queued("maildrop", "incoming", "active") or not condition():
+        while not condition():
             if time.monotonic() > deadline:
                 return f"not within {seconds:g} s; in the queue: {self.queued()}; log: {self.log()[-3:]}"
             time.sleep(0.01)
@@ -98,7 +115,7 @@ class Postfix:
         return [line for line in lines if all(word in line for word in words)]
 
     def stop(self):
-        """Ends this master, whose process group is its own, and with it all that it started."""
+        """Ends this master, which ends all that it started."""
         if self.master is None or self.master.poll() is not None:
             return
         self.master.terminate()
@@ -110,9 +127,10 @@ class Postfix:
 
     def _start(self):
         with open(self.directory / "output", "wb") as output:
+            # Without -w the master does not go into the background: its process is the one that is started here.
             self.master = subprocess.Popen(
-                [self.root / "usr/sbin/postfix", "-c", self.config, "start-fg"],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment, start_new_session=True,
+                [self.root / "usr/lib/postfix/sbin/master", "-c", self.config],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=self.environment,
             )  # fmt: skip
         deadline = time.monotonic() + SECONDS
         while not self.log("postfix/master", "daemon started"):
@@ -148,7 +166,8 @@ class Postfix:
             "readme_directory": "no",
             "mail_owner": "postfix",
             "setgid_group": "postdrop",
-            "import_environment": "LC_ALL TZ LD_LIBRARY_PATH LD_PRELOAD NSS_WRAPPER_PASSWD NSS_WRAPPER_GROUP",
+            "import_environment": ENVIRONMENT,
+            "export_environment": ENVIRONMENT,
             "maillog_file": self.directory / "log",
             "maillog_file_prefixes": self.directory,
             "myhostname": "relay.example.com",

@@ -14,10 +14,10 @@ MOST_AT_ONCE = 65536
 
 
 class Recorder:
-    """Listens on a port of its own and connects each client to `upstream`."""
+    """Listens on a port of its own and connects each client to `upstream`, where the server of that name is."""
 
-    def __init__(self, upstream, lmtp=False):
-        self.upstream, self.lmtp = upstream, lmtp
+    def __init__(self, server, upstream, lmtp=False):
+        self.server, self.upstream, self.lmtp = server, upstream, lmtp
         self.conversations = []
         self.peak = 0
         self._open = 0
@@ -36,7 +36,7 @@ class Recorder:
         """Every connection so far, taken apart, in the order they were made."""
         with self._lock:
             conversations = list(self.conversations)
-        return [dialogue.Dialogue(conversation, self.lmtp) for conversation in conversations]
+        return [conversation.dialogue(self.lmtp) for conversation in conversations]
 
     def transactions(self):
         return [transaction for one in self.dialogues() for transaction in one.transactions]
@@ -80,12 +80,20 @@ class Conversation:
 
     def __init__(self):
         self.client, self.server = [], []
+        self._taken_apart, self._writes = None, None
 
     def from_client(self, octets):
         self.client.append(octets)
 
     def from_server(self, octets):
         self.server.append(octets)
+
+    def dialogue(self, lmtp):
+        """The connection taken apart; again only when something was added since, as large mails make it slow."""
+        writes = len(self.client), len(self.server)
+        if writes != self._writes:
+            self._taken_apart, self._writes = dialogue.Dialogue(self, lmtp), writes
+        return self._taken_apart
 
 
 def copy(source, sink, keep):

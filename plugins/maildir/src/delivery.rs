@@ -61,6 +61,11 @@ impl Prepared {
         Ok(prepared)
     }
 
+    /// Takes over the copies of another part of the same message.
+    pub(crate) fn absorb(&mut self, mut other: Self) {
+        self.copies.append(&mut other.copies);
+    }
+
     /// Delivers the copies. When this returns `Ok` they are in `new`, for good; else they are nowhere.
     pub(crate) fn commit(mut self) -> Result<u64, CommitError> {
         match self.commit_all() {

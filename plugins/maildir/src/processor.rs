@@ -73,13 +73,14 @@ impl Plugin for MailDir {
             Ok(mailboxes) => mailboxes,
             Err(verdict) => return verdict,
         };
-        match self.maildirs.prepare(mailboxes, || txn.message()) {
+        let prepared = if is_lmtp(&txn) {
+            self.prepare_each(&mut txn, mailboxes)
+        } else {
+            self.maildirs.prepare(mailboxes, || txn.message()).map_err(|e| self.failed(&txn, &e))
+        };
+        match prepared {
             Ok(prepared) => self.keep(&mut txn, prepared),
-            Err(e) => {
-                self.host.count("failed", 1);
-                self.host.error(format_args!("{}: {e}", txn.queued_id()));
-                storage_trouble(&e)
-            }
+            Err(verdict) => verdict,
         }
     }
 
@@ -143,7 +144,7 @@ impl MailDir {
         }
         let Some(&(_, first)) = unknown.first() else { return Ok(mailboxes) };
         self.host.count("refused", unknown.len() as u64);
-        if mailboxes.is_empty() || !txn.protocol().starts_with("LMTP") {
+        if mailboxes.is_empty() || !is_lmtp(txn) {
             return Err(refusal(first));
         }
         for (index, why) in unknown {
@@ -152,6 +153,49 @@ impl MailDir {
             }
         }
         Ok(mailboxes)
+    }
+
+    /// One recipient's broken maildir is no trouble of the others where each has a reply of its own.
+    fn prepare_each(
+        &self,
+        txn: &mut Transaction<'_>,
+        mailboxes: Vec<(usize, Mailbox)>,
+    ) -> Result<Prepared, Verdict> {
+        let mut groups: Vec<Vec<(usize, Mailbox)>> = Vec::new();
+        for (index, mailbox) in mailboxes {
+            let place = mailbox.place();
+            match groups.iter_mut().find(|group| group[0].1.place() == place) {
+                Some(group) => group.push((index, mailbox)),
+                None => groups.push(vec![(index, mailbox)]),
+            }
+        }
+        let mut all: Option<Prepared> = None;
+        let mut trouble = None;
+        for group in groups {
+            let recipients: Vec<usize> = group.iter().map(|(index, _)| *index).collect();
+            match self.maildirs.prepare(group, || txn.message()) {
+                Ok(prepared) => match &mut all {
+                    Some(all) => all.absorb(prepared),
+                    None => all = Some(prepared),
+                },
+                Err(e) => {
+                    let verdict = self.failed(txn, &e);
+                    let refused =
+                        recipients.iter().all(|index| txn.set_recipient(*index, &verdict).is_ok());
+                    if !refused {
+                        return Err(verdict);
+                    }
+                    trouble = Some(verdict);
+                }
+            }
+        }
+        all.ok_or_else(|| trouble.unwrap_or(Verdict::DEFER))
+    }
+
+    fn failed(&self, txn: &Transaction<'_>, e: &StorageError) -> Verdict {
+        self.host.count("failed", 1);
+        self.host.error(format_args!("{}: {e}", txn.queued_id()));
+        storage_trouble(e)
     }
 
     /// A stage behind this one may have refused recipients while the others get the message.
@@ -195,6 +239,11 @@ impl MailDir {
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Prepared>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether each recipient has a reply of its own (RFC 2033; RFC 6531 calls it UTF8LMTP).
+fn is_lmtp(txn: &Transaction<'_>) -> bool {
+    txn.protocol().contains("LMTP")
 }
 
 /// What the client hears about a recipient that has no maildir.

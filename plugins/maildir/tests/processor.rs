@@ -170,3 +170,20 @@ fn a_configuration_that_cannot_be_used_is_explained_in_one_line() {
         assert!(refused.contains(says) && !refused.contains('\n'), "{refused}");
     }
 }
+
+#[test]
+fn over_lmtp_a_broken_maildir_is_the_trouble_of_its_own_recipients_only() {
+    let root = tempfile::tempdir().unwrap();
+    let maildir = processor(root.path(), "a=-1:-1,b=-1:-1");
+    fs::remove_dir_all(root.path().join("b")).unwrap();
+    fs::write(root.path().join("b"), "no directory").unwrap();
+    begin("LMTP", &["a@example.com", "b@example.com"]);
+    assert_eq!(maildir.ask(Phase::SAVE), DONE);
+    assert_eq!((verdict(0), verdict(1)), (None, Some(Status::DEFER)));
+    assert_eq!(maildir.settle(Status::ACCEPT), Status::CONTINUE);
+    assert_eq!(count(root.path(), "a", "new"), 1);
+
+    begin("ESMTP", &["a@example.com", "b@example.com"]);
+    assert_eq!(maildir.ask(Phase::SAVE), (Status::DEFER, 451));
+    assert_eq!(count(root.path(), "a", "tmp"), 0);
+}
