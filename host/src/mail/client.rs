@@ -30,10 +30,14 @@ pub struct Client {
     pub esmtp: bool,
     /// Whether the server speaks LMTP.
     pub lmtp: bool,
+    /// The protocol's name for the Received field (RFC 3848, RFC 6531 section 4.3).
+    pub protocol: &'static str,
     /// Present on an encrypted connection.
     pub tls: Option<TlsFacts>,
     /// Messages accepted so far.
     pub messages: u64,
+    /// Messages received whole so far, whatever became of them: part of the id of each.
+    pub received: u64,
     /// Notes of the session.
     pub notes: Notes,
 }
@@ -58,8 +62,10 @@ impl Client {
             helo: None,
             esmtp: false,
             lmtp: false,
+            protocol: "SMTP",
             tls: None,
             messages: 0,
+            received: 0,
             notes: Notes::default(),
         }
     }
@@ -74,19 +80,6 @@ impl Client {
     pub fn set_local(&mut self, local: Option<SocketAddr>) {
         self.local = local;
         self.local_ip = ip_text(local);
-    }
-
-    /// The protocol's name for the Received field (RFC 3848).
-    pub fn protocol(&self) -> &'static str {
-        match (self.lmtp, self.esmtp, self.tls.is_some()) {
-            (true, _, false) => "LMTP",
-            (true, _, true) => "LMTPS",
-            (false, true, true) => "ESMTPS",
-            (false, true, false) => "ESMTP",
-            // RFC 3848 has no word for SMTP over TLS; go-guerrilla's is kept.
-            (false, false, true) => "SMTPS",
-            (false, false, false) => "SMTP",
-        }
     }
 }
 

@@ -57,6 +57,19 @@ impl Envelope {
             .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX));
     }
 
+    /// Who it is from and to and what it is called, without what it says.
+    pub fn outline(&self) -> Self {
+        Self {
+            text: self.text.clone(),
+            sender: self.sender.clone(),
+            sender_parameters: self.sender_parameters.clone(),
+            recipients: self.recipients.clone(),
+            arrived_ms: self.arrived_ms,
+            queued_id: self.queued_id.clone(),
+            ..Self::default()
+        }
+    }
+
     /// Forgets the message and keeps small buffers.
     pub fn clear(&mut self) {
         self.text.clear();

@@ -35,6 +35,11 @@ impl Notes {
         Ok(())
     }
 
+    /// Forgets the notes whose key is not among those to be kept.
+    pub fn retain(&mut self, kept: impl Fn(&str) -> bool) {
+        self.notes.retain(|(key, _)| kept(key));
+    }
+
     /// Forgets all.
     pub fn clear(&mut self) {
         self.notes.clear();

@@ -45,9 +45,9 @@ impl Transaction {
     /// and the same message while it has no body yet.
     pub fn spare(&self) -> Box<Self> {
         let mut spare = Self::new(self.client.clone());
-        if self.phase != Phase::SAVE {
-            spare.envelope = self.envelope.clone();
-        }
+        // At the end of the data only the log wants to know what it was; before, there is no body yet.
+        spare.envelope =
+            if self.phase == Phase::SAVE { self.envelope.outline() } else { self.envelope.clone() };
         Box::new(spare)
     }
 

@@ -46,6 +46,11 @@ impl Pipeline {
         !self.chain(phase).is_empty()
     }
 
+    /// Whether a stage of the save chain fulfils an ESMTP extension (`dsn`, `requiretls`).
+    pub(crate) fn honours(&self, extension: &str) -> bool {
+        self.save.iter().any(|stage| stage.honours.iter().any(|own| own == extension))
+    }
+
     /// Asks the chain of this phase. Answers within its deadline, or when a commit that had begun by then has ended.
     pub(crate) async fn ask(self: &Arc<Self>, phase: Phase, mut txn: Box<Transaction>) -> Asked {
         if !self.asks(phase) {
@@ -166,7 +171,6 @@ impl Run {
     async fn with_deadline(self, rest: Rest, deadline: Instant) -> Asked {
         let (rest, spare) = rest.with_spare();
         let grace = self.pipeline.save_timeout;
-        let session = spare.client.session;
         let gate = Arc::new(Gate::default());
         let mut task = tokio::spawn(self.finish(rest, Arc::clone(&gate)));
         let mut waited = tokio::time::timeout_at(deadline.into(), &mut task).await;
@@ -178,7 +182,8 @@ impl Run {
             Ok(Ok(Some(asked))) => asked,
             Ok(_) => Asked { txn: spare, decision: Decision::bare(Kind::Defer) },
             Err(_) => {
-                tracing::warn!("{session} no answer from the chain within its deadline: deferred");
+                let id = message_id(&spare);
+                tracing::warn!("{id} no answer from the chain within its deadline: deferred");
                 Asked { txn: spare, decision: Decision::bare(Kind::Defer) }
             }
         }
@@ -229,10 +234,11 @@ impl Run {
         mut decision: Decision,
         gate: &Gate,
     ) -> Option<Asked> {
-        let session = txn.client.session;
         let in_time = gate.commit();
         if !in_time && decision.kind == Kind::Accept {
-            tracing::warn!("{session} the chain has succeeded after its deadline: undone");
+            let id = message_id(&txn);
+            let late = txn.deadline.map(|deadline| deadline.elapsed()).unwrap_or_default();
+            tracing::warn!("{id} the chain has succeeded {late:.1?} after its deadline: undone");
             decision = Decision::bare(Kind::Defer);
         }
         let (awaited, others): (Vec<_>, Vec<_>) =
@@ -243,7 +249,8 @@ impl Run {
             let told;
             (txn, told) = stage.tell(Event::SETTLED, txn).await.ok()?;
             if let Err(why) = told {
-                tracing::error!("{session} {}: could not settle: {why}", stage.name);
+                let id = message_id(&txn);
+                tracing::error!("{id} {}: could not settle: {why}", stage.name);
                 if decision.kind == Kind::Accept {
                     let reply = txn.reply.take().filter(|reply| reply.code / 100 == 4);
                     decision = Decision { kind: Kind::Defer, reply };
@@ -307,6 +314,14 @@ impl Gate {
     }
 }
 
+/// What log lines of a chain begin with: the id of the message, or of the connection while there is none.
+fn message_id(txn: &Transaction) -> String {
+    match txn.envelope.queued_id() {
+        "" => txn.client.session.to_string(),
+        id => id.to_owned(),
+    }
+}
+
 /// Tells stages behind the reply's back.
 async fn tell_all(stages: Vec<Arc<Stage>>, mut txn: Box<Transaction>) {
     for stage in stages {
@@ -328,7 +343,7 @@ fn answered(stage: &Stage, txn: &mut Transaction, status: Status) -> Option<Deci
         Turn::End(decision) => Some(decision),
         Turn::Fault(what) => {
             let why = stage.explanation().unwrap_or(what);
-            tracing::error!("{} {}: fault: {why}: deferred", txn.client.session, stage.name);
+            tracing::error!("{} {}: fault: {why}: deferred", message_id(txn), stage.name);
             Some(Decision::bare(Kind::Defer))
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Stage {
     events: Vec<Event>,
     awaits_settled: bool,
     never_blocks_in: Vec<Phase>,
+    /// ESMTP extensions that it fulfils.
+    pub(super) honours: Vec<String>,
     /// The threads it is called on; none for one that never blocks.
     pool: Option<Pool>,
 }
@@ -34,6 +36,7 @@ impl Stage {
             events: processor.events.clone(),
             awaits_settled: processor.awaits_settled,
             never_blocks_in: processor.never_blocks_in.clone(),
+            honours: processor.honours.clone(),
             pool: (!inline).then(|| Pool::new(&processor.name, threads)),
         }
     }

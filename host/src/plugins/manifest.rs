@@ -56,6 +56,8 @@ pub struct Processor {
     pub awaits_settled: bool,
     /// How it uses the thread it is called on; [`Blocking::LONG`] when it does not say or says something unknown.
     pub blocking: Blocking,
+    /// ESMTP extensions that it fulfils, in lower case (`dsn`, `requiretls`).
+    pub honours: Vec<String>,
     /// Phases in which it never blocks, whatever the class says.
     pub never_blocks_in: Vec<Phase>,
     /// JSON Schema of its configuration: an object.
@@ -197,6 +199,7 @@ impl Processor {
             awaits_settled: raw.awaits_settled,
             blocking,
             never_blocks_in,
+            honours: raw.honours,
             config_schema: raw.config_schema,
             name,
         })

@@ -113,7 +113,7 @@ fn a_file_that_would_not_load_is_told_of() {
 fn verbose_logs_more_than_the_config_says() {
     for (flag, expected) in [(None, 0), (Some("-v"), 1)] {
         let setup = Setup::without_plugins().top("log_level", "info");
-        let daemon = flag.into_iter().fold(setup, |setup, flag| setup.flag(flag)).start();
+        let daemon = flag.into_iter().fold(setup, Setup::flag).start();
         let mut client = daemon.client();
         client.expect("QUIT", "221 ");
         client.expect_end();

@@ -88,7 +88,7 @@ fn a_named_file_that_cannot_be_read() {
     }
     let secret = dir.path().join("secret.json");
     fs::write(&secret, "{}").expect("our own directory");
-    fs::set_permissions(&secret, Permissions::from_mode(0)).expect("our own file");
+    fs::set_permissions(&secret, Permissions::from_mode(0o000)).expect("our own file");
     // Root reads everything.
     if fs::read(&secret).is_err() {
         let mut process = guerrillad(dir.path(), ["serve", "-c", "secret.json"]);
@@ -238,10 +238,27 @@ fn the_log_goes_where_it_is_told() {
 }
 
 #[test]
-fn tls_is_refused_rather_than_left_out() {
+fn tls_that_cannot_be_served_is_refused_rather_than_left_out() {
     let (code, lines) = Setup::without_plugins()
         .server("tls", serde_json::json!({ "start_tls_on": true }))
         .refused();
     assert_eq!(code, Some(78), "{lines:?}");
     assert!(lines.iter().all(|line| line.contains("servers[0].tls")), "{lines:?}");
+}
+
+#[test]
+fn more_clients_than_files_may_be_open() {
+    let setup = Setup::without_plugins().server("max_clients", 1000).top("log_file", "off");
+    let file = setup.write_config();
+    let serve =
+        format!("ulimit -n 500 && exec {} serve -c {file}", env!("CARGO_BIN_EXE_guerrillad"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &serve]);
+    let mut process = Process::spawn(shell);
+    assert_eq!(process.exit_code(), Some(78));
+    let lines = complaints(&process.stderr);
+    let [line] = &lines[..] else { panic!("not one line: {lines:?}") };
+    for part in ["max_clients", "1000", "500", "ulimit -n"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::json;
@@ -157,4 +158,33 @@ fn signals_that_end_nothing() {
     assert!(reply.starts_with("250 2.0.0 "), "{reply}");
     assert_eq!(daemon.mails("test").len(), 1);
     daemon.stop();
+}
+
+#[test]
+fn a_client_that_stalls_does_not_hold_up_the_end_beyond_its_timeout() {
+    let mut daemon = Setup::new().server("timeout", 2).start();
+    let mut client = daemon.client();
+    client.envelope("a@example.com", &["test@example.test"]);
+    client.expect("DATA", "354 ");
+    client.send("half a mail\r\n");
+    daemon.signal(Signal::SIGTERM);
+    client.expect_reply("421 4.");
+    client.expect_end();
+    assert_eq!(daemon.exit_code(), Some(0));
+    assert_eq!(daemon.mails("test").len(), 0);
+}
+
+#[test]
+fn a_client_that_is_made_to_wait_for_its_errors_is_let_go() {
+    let mut daemon = Setup::new().server("max_unrecognised", 1000).start();
+    let mut client = daemon.client();
+    // Beyond the tenth each waits for a second more: without the signal this takes 1 + 2 + ... + 9 seconds.
+    client.send("JUNK\r\n".repeat(19));
+    for _ in 0..10 {
+        client.expect_reply("500 5.5.");
+    }
+    let begin = Instant::now();
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.exit_code(), Some(0));
+    assert!(begin.elapsed() < Duration::from_secs(20), "after {:?}", begin.elapsed());
 }

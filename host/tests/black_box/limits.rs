@@ -67,8 +67,8 @@ fn one_client_too_many_is_turned_away_until_a_place_is_free() {
     }
     first.expect("QUIT", "221 ");
     first.expect_end();
-    daemon.log().wait_for(" closed ");
-    let mut third = daemon.client();
+    let mut third = Client::admitted(daemon.address());
+    third.expect("EHLO client.example", "250");
     for client in [&mut second, &mut third] {
         let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
         assert!(reply.starts_with("250 2.0.0 "), "{reply}");
@@ -77,8 +77,24 @@ fn one_client_too_many_is_turned_away_until_a_place_is_free() {
 }
 
 #[test]
+fn one_address_does_not_take_the_places_of_others() {
+    let daemon = Setup::new().server("max_clients_per_ip", 1).start();
+    let (address, one, another) = (daemon.address(), [127, 0, 0, 1], [127, 0, 0, 2]);
+    let mut first = Client::connect_from(one, address);
+    first.expect_reply("220 ");
+    let mut second = Client::connect_from(one, address);
+    second.expect_reply("421 ");
+    second.expect_end();
+    Client::connect_from(another, address).expect_reply("220 ");
+    first.expect("QUIT", "221 ");
+    first.expect_end();
+    Client::admitted(address);
+    daemon.stop();
+}
+
+#[test]
 fn a_silent_client_hears_421() {
-    let daemon = Setup::new().server("timeout", 1).start();
+    let daemon = Setup::new().server("timeout", 2).start();
     let begin = Instant::now();
     let mut fresh = Client::connect(daemon.address());
     fresh.expect_reply("220 ");
@@ -93,18 +109,18 @@ fn a_silent_client_hears_421() {
         client.expect_reply("421 4.4.2 ");
         client.expect_end();
     }
-    assert!(begin.elapsed() >= Duration::from_secs(1), "after {:?} already", begin.elapsed());
+    assert!(begin.elapsed() >= Duration::from_secs(2), "after {:?} already", begin.elapsed());
     assert_eq!(daemon.mails("test").len(), 0);
     daemon.stop();
 }
 
 #[test]
 fn a_client_that_says_something_now_and_then_is_not_silent() {
-    let daemon = Setup::new().server("timeout", 1).start();
+    let daemon = Setup::new().server("timeout", 2).start();
     let mut client = daemon.client();
     let mut silent = daemon.client();
     let begin = Instant::now();
-    while begin.elapsed() < Duration::from_millis(1500) {
+    while begin.elapsed() < Duration::from_millis(2500) {
         client.expect("NOOP", "250 ");
     }
     silent.expect_reply("421 4.4.2 ");

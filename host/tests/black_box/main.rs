@@ -18,4 +18,5 @@ mod plugins;
 mod proxies;
 mod replies;
 mod support;
+mod tls;
 mod transcripts;

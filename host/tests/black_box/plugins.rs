@@ -167,3 +167,50 @@ fn stages_hear_what_happens_once_and_in_order() {
     assert_eq!(field(2, "body"), MESSAGE.escape_default().to_string());
     daemon.stop();
 }
+
+#[test]
+fn a_session_sent_in_one_piece_is_answered_in_order() {
+    let daemon = Setup::chain("Header|MailDir|Panics")
+        .backend("helo_process", "Policy")
+        .backend("mail_process", "Policy")
+        .backend("validate_process", "Policy|Holds|MailDir")
+        .start();
+    let mut client = Client::connect(daemon.address());
+    client.expect_reply("220 ");
+    let mail = |from: &str| {
+        format!(
+            "MAIL FROM:<{from}@example.com>\r\nRCPT TO:<unknown@example.test>\r\n\
+             RCPT TO:<test@example.test>\r\nDATA\r\n{MESSAGE}.\r\n"
+        )
+    };
+    let (wrong, fine) = (mail("wrong"), mail("fine"));
+    client.send(format!("EHLO client.example\r\n{fine}{wrong}{fine}QUIT\r\n"));
+    client.expect_reply("250-");
+    for outcome in ["250 2.0.0 ", "451 4.3.0 ", "250 2.0.0 "] {
+        for expected in ["250 2.1.0 ", "550 5.1.1 ", "250 2.1.5 ", "354 ", outcome] {
+            client.expect_reply(expected);
+        }
+    }
+    client.expect_reply("221 ");
+    client.expect_end();
+    assert_eq!(daemon.mails("test").len(), 2);
+    daemon.stop();
+}
+
+#[test]
+fn the_built_in_processors_need_no_plugin_and_may_be_named_more_than_once() {
+    let daemon = Setup::without_plugins()
+        .backend(
+            "save_process",
+            "HeadersParser|Header|Hasher|Compressor|Debugger|compressor|DEBUGGER",
+        )
+        .backend("log_received_mails", true)
+        .start();
+    let mut client = daemon.client();
+    for _ in 0..2 {
+        let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 OK: queued as "), "{reply}");
+    }
+    daemon.log().wait_for("test@example.test");
+    daemon.stop();
+}

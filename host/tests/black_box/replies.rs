@@ -1,5 +1,7 @@
 //! From a plugin's verdict to what the client hears and what is kept.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use crate::support::{Client, Setup};
@@ -108,6 +110,29 @@ fn over_lmtp_each_recipient_has_a_reply() {
 }
 
 #[test]
+fn over_lmtp_a_verdict_on_the_message_is_told_for_each_recipient() {
+    let chain = "HeadersParser|Header|Hasher|MailDir|Answers|PanicsInline";
+    let daemon = Setup::chain(chain).server("protocol", "lmtp").start();
+    let mut client = Client::connect(daemon.address());
+    client.expect_reply("220 ");
+    client.expect("LHLO client.example", "250");
+    for (from, answer, expected, kept) in [
+        ("fine@example.com", "defer 452 4.2.2 Full", "452 4.2.2 Full", 0),
+        ("fine@example.com", "reject 550 5.7.1 No", "550 5.7.1 No", 0),
+        ("fine@example.com", "discard", "250 2.", 0),
+        ("wrong@example.com", "continue", "451 4.3.0 ", 0),
+        ("fine@example.com", "continue", "250 2.0.0 OK: queued as ", 1),
+    ] {
+        let first = client.mail(from, &["a@example.test", "b@example.test"], &message(answer));
+        assert!(first.starts_with(expected), "{answer}: {first}");
+        client.expect_reply(expected);
+        client.expect("NOOP", "250 2.0.0 ");
+        assert_eq!((daemon.mails("a").len(), daemon.mails("b").len()), (kept, kept), "{answer}");
+    }
+    daemon.stop();
+}
+
+#[test]
 fn earlier_phases_refuse_with_their_own_replies() {
     let daemon = Setup::new()
         .backend("helo_process", "Policy")
@@ -138,5 +163,28 @@ fn earlier_phases_refuse_with_their_own_replies() {
     client.expect_reply("220 ");
     client.expect("HELO disconnected.test", "421 ");
     client.expect_end();
+    daemon.stop();
+}
+
+#[test]
+fn every_message_has_an_id_of_its_own() {
+    let daemon = Setup::chain("Header|MailDir|Recorder|Panics").start();
+    let mut client = daemon.client();
+    let mut told = Vec::new();
+    for from in ["wrong@example.com", "fine@example.com", "wrong@example.com", "fine@example.com"] {
+        let reply = client.mail(from, &["test@example.test"], "Hello.\r\n");
+        told.extend(reply.strip_prefix("250 2.0.0 OK: queued as ").map(str::to_owned));
+    }
+    let ids: Vec<String> = daemon
+        .records()
+        .iter()
+        .filter(|record| record["what"] == "save")
+        .map(|record| record["id"].as_str().expect("text").to_owned())
+        .collect();
+    let distinct: BTreeSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), 4, "used twice: {ids:?}");
+    assert_eq!(told, [ids[1].clone(), ids[3].clone()], "the client was told another id");
+    let mails = daemon.mails("test");
+    assert!(mails[0].contains(&ids[1]) && mails[1].contains(&ids[3]), "{mails:?}");
     daemon.stop();
 }

@@ -95,7 +95,7 @@ fn client_text(client: &Client, field: TextField) -> Option<&str> {
         TextField::TLS_CIPHER => tls.map(|tls| tls.cipher.as_str()),
         TextField::TLS_CLIENT => tls.and_then(|tls| tls.client.as_deref()),
         TextField::TLS_SNI => tls.and_then(|tls| tls.sni.as_deref()),
-        TextField::PROTOCOL => Some(client.protocol()),
+        TextField::PROTOCOL => Some(client.protocol),
         TextField::SERVER_NAME => Some(&client.server_name),
         TextField::REMOTE_NAME => client.remote_name.as_deref(),
         _ => None,

@@ -43,6 +43,8 @@ pub(super) struct RawProcessor {
     pub(super) blocking: Option<String>,
     #[serde(default)]
     pub(super) never_blocks_in: Vec<String>,
+    #[serde(default)]
+    pub(super) honours: Vec<String>,
     #[serde(default = "no_keys")]
     pub(super) config_schema: Value,
 }

@@ -5,6 +5,9 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Instant;
+
+use socket2::{Domain, Socket, Type};
 
 use super::PATIENCE;
 
@@ -19,10 +22,37 @@ impl Client {
     /// Connects and reads nothing yet.
     #[track_caller]
     pub(crate) fn connect(address: SocketAddr) -> Self {
-        let wire = TcpStream::connect(address).expect("the server listens");
+        Self::over(TcpStream::connect(address).expect("the server listens"))
+    }
+
+    fn over(wire: TcpStream) -> Self {
         wire.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         wire.set_write_timeout(Some(PATIENCE)).expect("a timeout");
         Self { wire: Box::new(wire), received: Vec::new() }
+    }
+
+    /// Connects from this address, which may be any of 127.0.0.0/8.
+    #[track_caller]
+    pub(crate) fn connect_from(from: [u8; 4], address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((from, 0)).into()).expect("an address of this machine");
+        socket.connect(&address.into()).expect("the server listens");
+        Self::over(socket.into())
+    }
+
+    /// Connects until there is a place, and is greeted. One that was given back is free a moment after its client knows.
+    #[track_caller]
+    pub(crate) fn admitted(address: SocketAddr) -> Self {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut client = Self::connect(address);
+            let greeting = client.reply();
+            if greeting.starts_with("220 ") {
+                return client;
+            }
+            assert!(greeting.starts_with("421 "), "{greeting}");
+            assert!(Instant::now() < deadline, "no place for {PATIENCE:?}");
+        }
     }
 
     /// Connects to a Unix socket.

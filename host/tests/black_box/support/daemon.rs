@@ -137,11 +137,15 @@ impl Setup {
         (code, complaints(&process.stderr))
     }
 
-    fn spawn(&self) -> Process {
+    /// Writes the config file; its path.
+    pub(crate) fn write_config(&self) -> String {
         let file = self.dir().join("guerrillad.json");
         fs::write(&file, self.config.to_string()).expect("our own directory");
-        let (file, plugins) =
-            (file.display().to_string(), self.plugins_dir().display().to_string());
+        file.display().to_string()
+    }
+
+    fn spawn(&self) -> Process {
+        let (file, plugins) = (self.write_config(), self.plugins_dir().display().to_string());
         let usual = ["serve", "-c", &file, "--plugins-dir", &plugins];
         let flags = self.flags.iter().map(String::as_str);
         guerrillad(self.dir(), usual.into_iter().chain(flags))

@@ -112,13 +112,19 @@ impl Output {
     /// Waits for the first line that contains a text.
     #[track_caller]
     pub(crate) fn wait_for(&self, text: &str) -> String {
-        let found =
-            |written: &Written| written.lines.iter().find(|line| line.contains(text)).cloned();
-        match self.wait_until(|written| found(written).is_some() || written.ended) {
-            Some(written) => found(&written),
-            None => None,
-        }
-        .unwrap_or_else(|| panic!("no line with \"{text}\" in:\n{}", self.text()))
+        self.wait_for_so_many(1, text).remove(0)
+    }
+
+    /// Waits until so many lines contain a text.
+    #[track_caller]
+    pub(crate) fn wait_for_so_many(&self, number: usize, text: &str) -> Vec<String> {
+        let enough = |written: &Written| {
+            written.lines.iter().filter(|line| line.contains(text)).count() >= number
+        };
+        drop(self.wait_until(|written| enough(written) || written.ended));
+        let found = self.with(text);
+        assert!(found.len() >= number, "not {number} lines with \"{text}\" in:\n{}", self.text());
+        found
     }
 
     #[track_caller]

@@ -1,12 +1,12 @@
 //! Processors that go wrong, each in one way, for the daemon's black-box tests.
 //!
-//! - [`panics`]: in a hook, in `create`, `start`, `settled` or `drop`.
-//! - [`hangs`]: blocks until the test says go.
-//! - [`holds`]: takes hold of the transaction and completes it late, never, or not at all.
-//! - [`answers`]: the mail itself says what the verdict is to be, also such that contradict themselves.
-//! - [`policy`]: the one well-behaved one: refuses what the SMTP dialogues want refused.
-//! - [`recorder`]: writes down what it is asked and told, so that a test can read it.
-//! - [`control`]: how a test and a processor wait for each other without a clock.
+//! - `panics`: in a hook, in `create`, `start`, `settled` or `drop`.
+//! - `hangs`: blocks until the test says go.
+//! - `holds`: takes hold of the transaction and completes it late, never, or not at all.
+//! - `answers`: the mail itself says what the verdict is to be, also such that contradict themselves.
+//! - `policy`: the one well-behaved one: refuses what the SMTP dialogues want refused.
+//! - `recorder`: writes down what it is asked and told, so that a test can read it.
+//! - `control`: how a test and a processor wait for each other without a clock.
 #![forbid(unsafe_code)]
 
 mod answers;
