@@ -4,7 +4,7 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 PLUGINS := $(notdir $(wildcard plugins/*))
 
-.PHONY: build run test lint clean help
+.PHONY: build run test lint fuzz-smoke clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,9 @@ lint: ## formatting, clippy and documentation, all without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+fuzz-smoke: ## every fuzz target for a few seconds; installs cargo-fuzz if needed
+	scripts/fuzz smoke
 
 clean: ## what was built and the demo's mail
 	cargo clean

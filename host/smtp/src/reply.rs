@@ -24,15 +24,15 @@ impl<'a> Reply<'a> {
     /// A reply of class 2, 4 or 5. Lines of `text` are parted by `\n`.
     ///
     /// # Errors
-    /// [`InvalidCode`] when `code` is not 2xx, 4xx or 5xx: the go-ahead codes 3xx belong to the
-    /// protocol and are not for others to send.
+    /// [`InvalidCode`] when `code` is not 2xx, 4xx or 5xx with a second digit of at most 5 (RFC 5321 4.2): the
+    /// go-ahead codes 3xx belong to the protocol and are not for others to send.
     pub fn new(
         code: u16,
         enhanced: Option<Enhanced>,
         text: impl Into<Cow<'a, str>>,
     ) -> Result<Self, InvalidCode> {
         match code {
-            200..=299 | 400..=599 => Ok(Self { code, enhanced, text: text.into() }),
+            200..=259 | 400..=459 | 500..=559 => Ok(Self { code, enhanced, text: text.into() }),
             _ => Err(InvalidCode(code)),
         }
     }

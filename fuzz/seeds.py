@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Writes the first inputs of every fuzz target, from what the tests already hold.
+
+    fuzz/seeds.py [TARGET...]      into fuzz/corpus/<target>/, all targets without an argument
+
+An input is a head that chooses settings, answers and cuts (src/input.rs), then what a client sends. Run as often
+as you like: a seed has its content's hash for a name. smtp_bdat and smtp_operations need no seeds: they build
+their dialogue from phrases of their own.
+"""
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CORPUS = ROOT / "fuzz" / "corpus"
+
+# Four bytes of settings: the defaults, everything on, LMTP with everything, everything under TLS, tight limits.
+SETTINGS = [b"\0\0\0\0", b"\xe8\x07\0\x40", b"\xe1\x07\0\x40", b"\xe0\x47\0\x40", b"\x02\0\0\xaa"]
+# How the stream is cut: not at all, byte by byte, in odd pieces.
+CUTS = [b"\0", b"\x01\0", b"\x03\x02\x06\x10"]
+
+ESCAPE = re.compile(rb"\\(?:x([0-9a-fA-F]{2})|\{([^}]*)\*(\d+)\}|(.))", re.S)
+PLAIN = {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"\\": b"\\"}
+
+
+def unescape(text):
+    """The escapes of host/smtp/tests/transcripts/README.md."""
+
+    def one(match):
+        number, unit, count, letter = match.groups()
+        if number:
+            return bytes([int(number, 16)])
+        return unit * int(count) if count else PLAIN[letter]
+
+    return ESCAPE.sub(one, text)
+
+
+def client_sides():
+    """What the client says in each transcript, line by line."""
+    for path in sorted((ROOT / "host/smtp/tests/transcripts").glob("*.txt")):
+        said = []
+        for line in path.read_bytes().split(b"\n"):
+            if line[:2] in (b"C:", b"c:"):
+                text = unescape(line[2:].removeprefix(b" "))
+                said.append(text + b"\r\n" if line[:1] == b"C" else text)
+        yield said
+
+
+def smtp_session():
+    for said in client_sides():
+        for settings in SETTINGS:
+            for cuts in CUTS:
+                yield settings + b"\0" + cuts + b"".join(said)
+
+
+def smtp_line():
+    for said in client_sides():
+        for line in said:
+            yield from (settings + line for settings in SETTINGS)
+
+
+def smtp_offers():
+    return SETTINGS
+
+
+def smtp_address():
+    for said in client_sides():
+        for line in b"".join(said).split(b"\r\n"):
+            verb, colon, argument = line.partition(b":")
+            if colon and verb.upper() in (b"MAIL FROM", b"RCPT TO"):
+                yield argument
+
+
+def smtp_xclient():
+    for said in client_sides():
+        for line in said:
+            verb, blank, argument = line.partition(b" ")
+            if blank and verb.upper() in (b"XCLIENT", b"XFORWARD"):
+                yield argument
+
+
+def smtp_data():
+    for said in client_sides():
+        _, data, message = b"".join(said).partition(b"DATA\r\n")
+        if data:
+            yield from (cuts + message for cuts in CUTS)
+
+
+def configs():
+    yield from sorted((ROOT / "host/tests/configs").glob("*.json"))
+    yield ROOT / "contrib/demo.conf.json"
+    yield ROOT / "goguerrilla.conf.sample"
+
+
+def config_json():
+    return (path.read_bytes() for path in configs())
+
+
+def config_words():
+    def words(value):
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, (list, dict)):
+            for item in value if isinstance(value, list) else value.values():
+                yield from words(item)
+
+    for path in configs():
+        try:
+            value = json.loads(path.read_text())
+        except ValueError:
+            continue  # some show what is wrong
+        yield from (f"{word}\nmail.example.com".encode() for word in words(value))
+
+
+def header_index():
+    mails = sorted((ROOT / "host/tests/mails").glob("*.eml"))
+    return (path.read_bytes()[:8192] for path in mails)
+
+
+TARGETS = [
+    config_json,
+    config_words,
+    header_index,
+    smtp_address,
+    smtp_data,
+    smtp_line,
+    smtp_offers,
+    smtp_session,
+    smtp_xclient,
+]
+
+
+def main(wanted):
+    for target in TARGETS:
+        if wanted and target.__name__ not in wanted:
+            continue
+        directory = CORPUS / target.__name__
+        directory.mkdir(parents=True, exist_ok=True)
+        seeds = {hashlib.sha1(seed).hexdigest(): seed for seed in target()}
+        if not seeds:
+            sys.exit(f"fuzz/seeds.py: nothing found for {target.__name__}: have the tests moved?")
+        for name, seed in seeds.items():
+            (directory / name).write_bytes(seed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
