@@ -56,7 +56,7 @@ impl From<StartError> for Failure {
             StartError::Bind { .. } | StartError::Threads(_) => 1,
             StartError::Plugins(_)
             | StartError::Chains(_)
-            | StartError::Tls(_)
+            | StartError::Tls { .. }
             | StartError::FileLimit { .. } => CONFIG,
         };
         Self { code, why: error.to_string() }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::duration;
 use super::host_name::HostName;
+use super::instances::ProcessorSection;
 use super::problem::{Findings, Problem, key_path};
 use super::raw::RawBackend;
 use super::vocabulary::BACKEND;
@@ -42,6 +43,8 @@ pub struct Gateway {
     pub primary_mail_host: HostName,
     /// Whether the Debugger logs each message (`log_received_mails`).
     pub log_received_mails: bool,
+    /// Sections for single processors (`processors`).
+    pub processors: Vec<ProcessorSection>,
     /// What processors receive: every key that is not the gateway's, plus the shared
     /// `primary_mail_host` and `log_received_mails` always and `save_workers_size` when it is set.
     pub settings: Map<String, Value>,
@@ -61,6 +64,7 @@ impl Default for Gateway {
             rcpt_timeout: Duration::from_secs(5),
             primary_mail_host: HostName::of_this_machine(),
             log_received_mails: true,
+            processors: Vec::new(),
             settings: Map::new(),
         };
         gateway.share_settings();
@@ -70,7 +74,8 @@ impl Default for Gateway {
 
 impl Gateway {
     pub(super) fn check(raw: Option<RawBackend>, findings: &mut Findings) -> Self {
-        let raw = raw.unwrap_or_default();
+        let mut raw = raw.unwrap_or_default();
+        let processors = ProcessorSection::check_all(raw.settings.remove("processors"), findings);
         let usual = Self::default();
         let mut gateway = Self {
             save: save_process(raw.save_process, findings).unwrap_or(usual.save),
@@ -91,6 +96,7 @@ impl Gateway {
             .unwrap_or(usual.primary_mail_host),
             // go-guerrilla's own rule: true without a backend_config, false with one that is silent.
             log_received_mails: raw.log_received_mails.unwrap_or(!raw.has_members),
+            processors,
             settings: raw.settings,
         };
         gateway.share_settings();

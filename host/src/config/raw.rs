@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::json::Json;
 use super::problem::{Findings, key_path};
 use super::section::Section;
-use super::vocabulary::{BACKEND, EXTENSIONS, SERVER, TLS, TOP};
+use super::vocabulary::{BACKEND, CERTIFICATE, EXTENSIONS, SERVER, TLS, TOP};
 
 /// The file as a whole.
 #[derive(Debug, Default)]
@@ -66,6 +66,9 @@ pub(super) struct RawServer {
     pub(super) unix_mode: Option<String>,
     pub(super) max_clients_per_ip: Option<i64>,
     pub(super) max_connects_per_minute: Option<i64>,
+    pub(super) session_timeout: Option<i64>,
+    pub(super) min_data_rate: Option<i64>,
+    pub(super) proxy_protocol: Option<String>,
     pub(super) trusted_proxies: Option<Vec<String>>,
     pub(super) protocol: Option<String>,
     pub(super) require_helo: Option<bool>,
@@ -95,6 +98,9 @@ impl RawServer {
             unix_mode: server.text("unix_mode"),
             max_clients_per_ip: server.whole("max_clients_per_ip"),
             max_connects_per_minute: server.whole("max_connects_per_minute"),
+            session_timeout: server.whole("session_timeout"),
+            min_data_rate: server.whole("min_data_rate"),
+            proxy_protocol: server.text("proxy_protocol"),
             trusted_proxies: server.texts("trusted_proxies"),
             protocol: server.text("protocol"),
             require_helo: server.flag("require_helo"),
@@ -125,6 +131,9 @@ pub(super) struct RawTls {
     pub(super) prefer_server_cipher_suites: Option<bool>,
     pub(super) root_cas_file: Option<String>,
     pub(super) client_auth_type: Option<String>,
+    pub(super) tls_required: Option<bool>,
+    pub(super) certificates: Option<Vec<RawCertificate>>,
+    pub(super) certificate_check_interval: Option<String>,
 }
 
 impl RawTls {
@@ -140,6 +149,28 @@ impl RawTls {
             prefer_server_cipher_suites: tls.flag("prefer_server_cipher_suites"),
             root_cas_file: tls.text("root_cas_file"),
             client_auth_type: tls.text("client_auth_type"),
+            tls_required: tls.flag("tls_required"),
+            certificates: tls.sections("certificates", &CERTIFICATE, RawCertificate::read),
+            certificate_check_interval: tls.text("certificate_check_interval"),
+        }
+    }
+}
+
+/// One element of `servers[].tls.certificates`.
+#[derive(Debug, Default)]
+pub(super) struct RawCertificate {
+    /// Where it stands, `servers[0].tls.certificates[0]`.
+    pub(super) at: String,
+    pub(super) private_key_file: Option<String>,
+    pub(super) public_key_file: Option<String>,
+}
+
+impl RawCertificate {
+    fn read(mut certificate: Section<'_>) -> Self {
+        Self {
+            at: certificate.path().to_owned(),
+            private_key_file: certificate.text("private_key_file"),
+            public_key_file: certificate.text("public_key_file"),
         }
     }
 }

@@ -28,8 +28,12 @@ pub struct Server {
     pub protocol: Protocol,
     /// The largest message in bytes (`max_size`, 10 MiB).
     pub max_size: u64,
-    /// How long a client may be silent (`timeout`, in whole seconds, 30).
+    /// How long a client may take for one command or be silent in a body (`timeout`, in whole seconds, 30).
     pub timeout: Duration,
+    /// How long a session may last (`session_timeout`, in whole seconds, an hour); a message in hand is finished.
+    pub session_timeout: Duration,
+    /// Bytes a second that a body must come at, once it has lasted for half a minute (`min_data_rate`, 100).
+    pub min_data_rate: u64,
     /// Connections at a time (`max_clients`, 100).
     pub max_clients: u32,
     /// Where its log goes (`log_file`, the daemon's when left out).
@@ -46,7 +50,9 @@ pub struct Server {
     pub extensions: Extensions,
     /// Whether XCLIENT is taken from the trusted (`xclient_on`).
     pub xclient: bool,
-    /// Who may speak for others (`trusted_proxies`; loopback when left out and XCLIENT is on).
+    /// Whether connections begin with a PROXY header (`proxy_protocol`).
+    pub proxy_protocol: ProxyProtocol,
+    /// Who may speak for others (`trusted_proxies`; loopback when left out and XCLIENT or the PROXY protocol is on).
     pub trusted_proxies: Vec<Network>,
     /// TLS (`tls`).
     pub tls: Tls,
@@ -63,6 +69,8 @@ impl Server {
             protocol: Protocol::default(),
             max_size: 10 << 20,
             timeout: Duration::from_secs(30),
+            session_timeout: Duration::from_secs(3600),
+            min_data_rate: 100,
             max_clients: 100,
             log: LogTarget::default(),
             limits: Limits::default(),
@@ -71,6 +79,7 @@ impl Server {
             greet_delay: None,
             extensions: Extensions::default(),
             xclient: false,
+            proxy_protocol: ProxyProtocol::default(),
             trusted_proxies: Vec::new(),
             tls: Tls::default(),
         }
@@ -83,10 +92,20 @@ impl Server {
         let listen = Listen::check(&raw, findings).unwrap_or_default();
         let usual = Self::new(listen);
         let xclient = raw.xclient_on.unwrap_or(usual.xclient);
+        let proxy_protocol = ProxyProtocol::check(raw.proxy_protocol.as_deref(), at, findings);
+        let behind_proxy = xclient || proxy_protocol != ProxyProtocol::Off;
         let mut numbers = Numbers { at, findings };
         let max_size = numbers.check("max_size", raw.max_size, usual.max_size, i64::MAX);
         let timeout =
             numbers.check("timeout", raw.timeout, usual.timeout.as_secs(), LONGEST_TIMEOUT);
+        let session_timeout = numbers.check(
+            "session_timeout",
+            raw.session_timeout,
+            usual.session_timeout.as_secs(),
+            LONGEST_TIMEOUT,
+        );
+        let min_data_rate =
+            numbers.check("min_data_rate", raw.min_data_rate, usual.min_data_rate, i64::MAX);
         let max_clients =
             numbers.check("max_clients", raw.max_clients, usual.max_clients, MOST_CLIENTS);
         let limits = Limits::check(&raw, &mut numbers);
@@ -100,6 +119,8 @@ impl Server {
             protocol: Protocol::check(raw.protocol.as_deref(), at, findings),
             max_size,
             timeout: Duration::from_secs(timeout),
+            session_timeout: Duration::from_secs(session_timeout),
+            min_data_rate,
             max_clients,
             log: raw
                 .log_file
@@ -111,7 +132,8 @@ impl Server {
             greet_delay: greet_delay(raw.greet_delay, at, findings),
             extensions: Extensions::check(&raw.extensions),
             xclient,
-            trusted_proxies: trusted_proxies(raw.trusted_proxies, xclient, at, findings),
+            proxy_protocol,
+            trusted_proxies: trusted_proxies(raw.trusted_proxies, behind_proxy, at, findings),
             tls: Tls::check(raw.tls, at, findings),
             listen: usual.listen,
         };
@@ -141,6 +163,25 @@ impl Protocol {
     fn check(word: Option<&str>, at: &str, findings: &mut Findings) -> Self {
         let words = [("smtp", Self::Smtp), ("lmtp", Self::Lmtp)];
         choice(word, &words, || format!("{at}.protocol"), findings)
+    }
+}
+
+/// Whether connections of trusted proxies begin with a PROXY header.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ProxyProtocol {
+    /// No.
+    #[default]
+    Off,
+    /// Those that do are believed.
+    Accept,
+    /// They must, and nobody else may connect.
+    Require,
+}
+
+impl ProxyProtocol {
+    fn check(word: Option<&str>, at: &str, findings: &mut Findings) -> Self {
+        let words = [("off", Self::Off), ("accept", Self::Accept), ("require", Self::Require)];
+        choice(word, &words, || format!("{at}.proxy_protocol"), findings)
     }
 }
 
@@ -244,12 +285,12 @@ fn greet_delay(text: Option<String>, at: &str, findings: &mut Findings) -> Optio
 
 fn trusted_proxies(
     list: Option<Vec<String>>,
-    xclient: bool,
+    behind_proxy: bool,
     at: &str,
     findings: &mut Findings,
 ) -> Vec<Network> {
     let Some(list) = list else {
-        return if xclient { Network::loopback().to_vec() } else { Vec::new() };
+        return if behind_proxy { Network::loopback().to_vec() } else { Vec::new() };
     };
     let mut networks = Vec::with_capacity(list.len());
     for (index, text) in list.iter().enumerate() {

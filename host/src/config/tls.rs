@@ -2,11 +2,15 @@
 //! they are used.
 //!
 //! Differences from go-guerrilla: a name that nobody knows is an error (it was ignored), one that is
-//! too old is left out with a warning, and the files of a server without TLS are not looked for.
+//! too old is left out with a warning, the files of a server without TLS are not looked for, and no
+//! client is asked for a certificate when neither `client_auth_type` nor `root_cas_file` is given: mail
+//! servers like to show a self-signed one, and lost the connection by it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::closest::closest;
+use super::duration;
 use super::problem::Findings;
 use super::raw::RawTls;
 use super::tls_names::{
@@ -15,10 +19,17 @@ use super::tls_names::{
 };
 
 /// How a server speaks TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// Whether and when.
     pub mode: TlsMode,
+    /// Further pairs; which one a client gets is settled by the name that it asks for.
+    pub certificates: Vec<KeyPair>,
+    /// How often the files are looked at for a change (`certificate_check_interval`, a minute);
+    /// `None` for never (`0s`).
+    pub check_interval: Option<Duration>,
+    /// Whether mail is taken over TLS only (`tls_required`; 530 before STARTTLS).
+    pub required: bool,
     /// The versions offered.
     pub versions: TlsVersions,
     /// The suites offered; empty for the library's choice. In go-guerrilla the list governs TLS 1.2
@@ -70,35 +81,76 @@ impl Default for TlsVersions {
     }
 }
 
+impl Default for Tls {
+    fn default() -> Self {
+        Self {
+            mode: TlsMode::default(),
+            certificates: Vec::new(),
+            check_interval: Some(USUAL_CHECK_INTERVAL),
+            required: false,
+            versions: TlsVersions::default(),
+            cipher_suites: Vec::new(),
+            groups: Vec::new(),
+            client_roots: None,
+            client_auth: ClientAuth::default(),
+            prefer_server_order: false,
+        }
+    }
+}
+
 impl Tls {
     /// `at` is the path of the server.
     pub(super) fn check(raw: RawTls, at: &str, findings: &mut Findings) -> Self {
         let at = format!("{at}.tls");
+        let mode = mode(&raw, &at, findings);
+        let certificates = raw.certificates.unwrap_or_default().into_iter().map(|pair| {
+            key_pair(&pair.public_key_file, &pair.private_key_file, &pair.at, findings)
+        });
+        let certificates = certificates.collect();
+        let required = raw.tls_required.unwrap_or(false);
+        if required && mode == TlsMode::Off {
+            findings.error(format!("{at}.tls_required"), "TLS is off; set start_tls_on");
+        }
+        let versions =
+            versions(&raw.protocols.unwrap_or_default(), format!("{at}.protocols"), findings);
+        let cipher_suites = offered(CIPHER_SUITES, raw.ciphers, format!("{at}.ciphers"), findings);
+        suites_for(versions, &cipher_suites, format!("{at}.ciphers"), findings);
+        let client_roots = raw.root_cas_file.filter(|path| !path.is_empty()).map(PathBuf::from);
+        let client_auth = client_auth(raw.client_auth_type, client_roots.is_some(), &at, findings);
         Self {
-            mode: mode(&raw, &at, findings),
-            versions: versions(
-                &raw.protocols.unwrap_or_default(),
-                format!("{at}.protocols"),
-                findings,
-            ),
-            cipher_suites: offered(CIPHER_SUITES, raw.ciphers, format!("{at}.ciphers"), findings),
+            mode,
+            certificates,
+            check_interval: check_interval(raw.certificate_check_interval, &at, findings),
+            required,
+            versions,
+            cipher_suites,
             groups: offered(CURVES, raw.curves, format!("{at}.curves"), findings),
-            client_roots: raw.root_cas_file.filter(|path| !path.is_empty()).map(PathBuf::from),
-            client_auth: client_auth(
-                raw.client_auth_type,
-                format!("{at}.client_auth_type"),
-                findings,
-            ),
+            client_roots,
+            client_auth,
             prefer_server_order: raw.prefer_server_cipher_suites.unwrap_or(false),
         }
     }
 }
+
+/// How often the files of certificates are looked at.
+const USUAL_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 fn mode(raw: &RawTls, at: &str, findings: &mut Findings) -> TlsMode {
     let always = raw.tls_always_on.unwrap_or(false);
     if !always && !raw.start_tls_on.unwrap_or(false) {
         return TlsMode::Off;
     }
+    let pair = key_pair(&raw.public_key_file, &raw.private_key_file, at, findings);
+    if always { TlsMode::Always(pair) } else { TlsMode::StartTls(pair) }
+}
+
+/// Two files that belong together, both required.
+fn key_pair(
+    certificate: &Option<String>,
+    key: &Option<String>,
+    at: &str,
+    findings: &mut Findings,
+) -> KeyPair {
     let mut file = |key: &str, path: &Option<String>| {
         let at = format!("{at}.{key}");
         match path.as_deref() {
@@ -110,11 +162,23 @@ fn mode(raw: &RawTls, at: &str, findings: &mut Findings) -> TlsMode {
         }
         PathBuf::from(path.as_deref().unwrap_or_default())
     };
-    let pair = KeyPair {
-        certificate_chain: file("public_key_file", &raw.public_key_file),
-        private_key: file("private_key_file", &raw.private_key_file),
-    };
-    if always { TlsMode::Always(pair) } else { TlsMode::StartTls(pair) }
+    KeyPair {
+        certificate_chain: file("public_key_file", certificate),
+        private_key: file("private_key_file", key),
+    }
+}
+
+/// A list that has suites of TLS 1.3 only leaves nothing for TLS 1.2. (The other way round all suites of TLS 1.3 are
+/// offered, see [`Tls::cipher_suites`].)
+fn suites_for(versions: TlsVersions, suites: &[CipherSuite], at: String, findings: &mut Findings) {
+    if suites.is_empty() || suites.iter().any(|suite| suite.version() == TlsVersion::V1_2) {
+        return;
+    }
+    if versions.max == TlsVersion::V1_2 {
+        findings.error(at, "none of them is for tls1.2, the only version in \"protocols\"");
+    } else if versions.min == TlsVersion::V1_2 {
+        findings.warn(at, "none of them is for tls1.2, which is not offered therefore");
+    }
 }
 
 /// `[lowest, highest]`, or the lowest alone.
@@ -177,12 +241,35 @@ fn offered<T: Copy + PartialEq>(
     offered
 }
 
-fn client_auth(name: Option<String>, at: String, findings: &mut Findings) -> ClientAuth {
-    let Some(name) = name.filter(|name| !name.is_empty()) else { return ClientAuth::default() };
-    find(CLIENT_AUTH, &name).flatten().unwrap_or_else(|| {
-        findings.error(at, unknown(CLIENT_AUTH, &name));
-        ClientAuth::default()
-    })
+fn client_auth(name: Option<String>, roots: bool, at: &str, findings: &mut Findings) -> ClientAuth {
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return if roots { ClientAuth::VerifyIfGiven } else { ClientAuth::None };
+    };
+    let Some(auth) = find(CLIENT_AUTH, &name).flatten() else {
+        findings.error(format!("{at}.client_auth_type"), unknown(CLIENT_AUTH, &name));
+        return ClientAuth::default();
+    };
+    if roots && !matches!(auth, ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify) {
+        findings
+            .warn(format!("{at}.root_cas_file"), format!("of no use with client_auth_type {name}"));
+    }
+    auth
+}
+
+fn check_interval(text: Option<String>, at: &str, findings: &mut Findings) -> Option<Duration> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Some(USUAL_CHECK_INTERVAL);
+    };
+    match duration::parse(&text) {
+        Ok(interval) => Some(interval).filter(|interval| !interval.is_zero()),
+        Err(error) => {
+            findings.error(
+                format!("{at}.certificate_check_interval"),
+                duration::explain(&text, &error),
+            );
+            None
+        }
+    }
 }
 
 fn unknown<T>(names: &Names<T>, name: &str) -> String {
@@ -197,141 +284,4 @@ fn unknown<T>(names: &Names<T>, name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn strings(names: &[&str]) -> Option<Vec<String>> {
-        Some(names.iter().map(|name| (*name).to_owned()).collect())
-    }
-
-    /// The result with errors and warnings as lines.
-    fn check(raw: RawTls) -> (Tls, Vec<String>, Vec<String>) {
-        let mut findings = Findings::default();
-        let tls = Tls::check(raw, "servers[0]", &mut findings);
-        let lines = |problems: Vec<super::super::Problem>| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
-        (tls, lines(findings.errors), lines(findings.warnings))
-    }
-
-    #[test]
-    fn without_keys_tls_is_off_and_all_else_is_the_default() {
-        assert_eq!(check(RawTls::default()), (Tls::default(), vec![], vec![]));
-    }
-
-    #[test]
-    fn tls_needs_its_files() {
-        let raw = RawTls {
-            start_tls_on: Some(true),
-            private_key_file: Some(String::new()),
-            ..RawTls::default()
-        };
-        let (_, errors, _) = check(raw);
-        let required = "required because TLS is on, give the path of a PEM file";
-        assert_eq!(
-            errors,
-            [
-                format!("servers[0].tls.public_key_file: {required}"),
-                format!("servers[0].tls.private_key_file: {required}"),
-            ]
-        );
-    }
-
-    #[test]
-    fn always_goes_before_starttls() {
-        let raw = |start, always| RawTls {
-            start_tls_on: Some(start),
-            tls_always_on: Some(always),
-            private_key_file: Some("k".to_owned()),
-            public_key_file: Some("c".to_owned()),
-            ..RawTls::default()
-        };
-        let pair = || KeyPair { certificate_chain: "c".into(), private_key: "k".into() };
-        for (start, always, expected) in [
-            (false, false, TlsMode::Off),
-            (true, false, TlsMode::StartTls(pair())),
-            (false, true, TlsMode::Always(pair())),
-            (true, true, TlsMode::Always(pair())),
-        ] {
-            let (tls, errors, warnings) = check(raw(start, always));
-            assert_eq!((tls.mode, errors, warnings), (expected, vec![], vec![]));
-        }
-    }
-
-    #[test]
-    fn protocols_are_a_range() {
-        use TlsVersion::{V1_2, V1_3};
-        let range = |min, max| TlsVersions { min, max };
-        let raised = |names| {
-            vec![format!(
-                "servers[0].tls.protocols: not offered any more and taken as tls1.2: {names}"
-            )]
-        };
-        for (names, expected, warnings) in [
-            (&[][..], range(V1_2, V1_3), vec![]),
-            (&["tls1.3"], range(V1_3, V1_3), vec![]),
-            (&["TLS1.2", "tls1.2"], range(V1_2, V1_2), vec![]),
-            (&["tls1.0", "tls1.2"], range(V1_2, V1_2), raised("tls1.0")),
-            (&["ssl3.0", "tls1.1"], range(V1_2, V1_2), raised("ssl3.0, tls1.1")),
-        ] {
-            let (tls, errors, found) =
-                check(RawTls { protocols: strings(names), ..RawTls::default() });
-            assert_eq!((tls.versions, errors, found), (expected, vec![], warnings), "{names:?}");
-        }
-        for (names, error) in [
-            (
-                &["tls1.3", "tls1.2"][..],
-                "servers[0].tls.protocols: the lowest comes first: write [\"tls1.2\", \"tls1.3\"]",
-            ),
-            (
-                &["tls1.2", "tls1.3", "x"],
-                "servers[0].tls.protocols: expected [lowest, highest], found 3 names",
-            ),
-            (
-                &["tls12"],
-                "servers[0].tls.protocols[0]: unknown name \"tls12\"; did you mean \"tls1.2\"?",
-            ),
-            (
-                &["tls1.2", "quic"],
-                "servers[0].tls.protocols[1]: unknown name \"quic\"; known are ssl3.0, tls1.0, tls1.1, tls1.2, tls1.3",
-            ),
-        ] {
-            let (_, errors, _) = check(RawTls { protocols: strings(names), ..RawTls::default() });
-            assert_eq!(errors, [error]);
-        }
-    }
-
-    #[test]
-    fn names_too_old_are_left_out_and_unknown_ones_refused() {
-        let (tls, errors, warnings) = check(RawTls {
-            ciphers: strings(&[
-                "TLS_RSA_WITH_RC4_128_SHA",
-                "tls_ecdhe_rsa_with_aes_128_gcm_sha256",
-                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-                "TLS_FALLBACK_SCSV",
-                "TLS_AES_256_GCM_SHA348",
-                "AES",
-            ]),
-            curves: strings(&["P521"]),
-            client_auth_type: Some("RequireAny".to_owned()),
-            ..RawTls::default()
-        });
-        assert_eq!(tls.cipher_suites, [CipherSuite::EcdheRsaAes128GcmSha256]);
-        assert_eq!(tls.groups, []);
-        assert_eq!(
-            warnings,
-            [
-                "servers[0].tls.ciphers: not offered any more: TLS_RSA_WITH_RC4_128_SHA, TLS_FALLBACK_SCSV",
-                "servers[0].tls.curves: not offered any more: P521; nothing remains, so the usual ones are",
-            ]
-        );
-        assert_eq!(
-            errors,
-            [
-                "servers[0].tls.ciphers[4]: unknown name \"TLS_AES_256_GCM_SHA348\"; did you mean \"TLS_AES_256_GCM_SHA384\"?",
-                "servers[0].tls.ciphers[5]: unknown name \"AES\"",
-                "servers[0].tls.client_auth_type: unknown name \"RequireAny\"; known are NoClientCert, RequestClientCert, RequireAnyClientCert, VerifyClientCertIfGiven, RequireAndVerifyClientCert",
-            ]
-        );
-    }
-}
+mod tests;

@@ -46,19 +46,21 @@ pub enum NamedGroup {
     P384,
     /// Curve25519.
     X25519,
+    /// Curve25519 with ML-KEM-768: safe from tomorrow's quantum computers, too.
+    X25519MlKem768,
 }
 
 /// What is asked of a client about its own certificate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ClientAuth {
     /// Nothing (`NoClientCert`).
+    #[default]
     None,
-    /// Asked for, taken unverified (`RequestClientCert`).
+    /// Asked for, taken unverified (`RequestClientCert`): its name is told to nobody.
     Request,
-    /// Demanded, taken unverified (`RequireAnyClientCert`).
+    /// Demanded, taken unverified (`RequireAnyClientCert`): its name is told to nobody.
     RequireAny,
     /// Asked for, verified when it comes (`VerifyClientCertIfGiven`).
-    #[default]
     VerifyIfGiven,
     /// Demanded and verified (`RequireAndVerifyClientCert`).
     RequireAndVerify,
@@ -79,6 +81,18 @@ pub(super) const VERSIONS: &Names<TlsVersion> = &[
     ("tls1.2", Some(TlsVersion::V1_2)),
     ("tls1.3", Some(TlsVersion::V1_3)),
 ];
+
+impl CipherSuite {
+    /// The version it belongs to.
+    pub(crate) const fn version(self) -> TlsVersion {
+        match self {
+            Self::Aes128GcmSha256 | Self::Aes256GcmSha384 | Self::Chacha20Poly1305Sha256 => {
+                TlsVersion::V1_3
+            }
+            _ => TlsVersion::V1_2,
+        }
+    }
+}
 
 pub(super) const CIPHER_SUITES: &Names<CipherSuite> = &[
     ("TLS_AES_128_GCM_SHA256", Some(CipherSuite::Aes128GcmSha256)),
@@ -114,6 +128,8 @@ pub(super) const CURVES: &Names<NamedGroup> = &[
     ("P384", Some(NamedGroup::P384)),
     ("P521", None),
     ("X25519", Some(NamedGroup::X25519)),
+    // Younger than go-guerrilla; Go's name.
+    ("X25519MLKEM768", Some(NamedGroup::X25519MlKem768)),
 ];
 
 pub(super) const CLIENT_AUTH: &Names<ClientAuth> = &[
@@ -138,7 +154,7 @@ mod tests {
     fn every_name_of_go_guerrilla_is_known_once() {
         assert_eq!((unique(VERSIONS), VERSIONS.len()), (5, 5));
         assert_eq!((unique(CIPHER_SUITES), CIPHER_SUITES.len()), (26, 26));
-        assert_eq!((unique(CURVES), CURVES.len()), (4, 4));
+        assert_eq!((unique(CURVES), CURVES.len()), (5, 5));
         assert_eq!((unique(CLIENT_AUTH), CLIENT_AUTH.len()), (5, 5));
     }
 

@@ -60,9 +60,10 @@ pub(super) const SERVER: Vocabulary = Vocabulary {
         &["log_file", "xclient_on", "tls"],
         // the socket
         &["v6only", "unix_mode", "max_clients_per_ip", "max_connects_per_minute"],
-        &["trusted_proxies"],
+        &["proxy_protocol", "trusted_proxies"],
         // the conversation
         &["protocol", "require_helo", "bare_newline", "greet_delay", "extensions"],
+        &["session_timeout", "min_data_rate"],
         &["max_rcpt", "max_errors", "max_unrecognised", "max_messages"],
     ],
     stale: &[
@@ -83,15 +84,22 @@ pub(super) const SERVER: Vocabulary = Vocabulary {
 const MOVED_TO_TLS: &str =
     "ignored here; since go-guerrilla 1.6 it belongs into the server's \"tls\" object";
 
-/// `servers[].tls`, all of it go-guerrilla's.
+/// `servers[].tls`.
 pub(super) const TLS: Vocabulary = Vocabulary {
     groups: &[
+        // go-guerrilla's
         &["start_tls_on", "tls_always_on", "private_key_file", "public_key_file"],
         &["protocols", "ciphers", "curves", "prefer_server_cipher_suites"],
         &["root_cas_file", "client_auth_type"],
+        // ours
+        &["tls_required", "certificates", "certificate_check_interval"],
     ],
     stale: &[],
 };
+
+/// One element of `servers[].tls.certificates`.
+pub(super) const CERTIFICATE: Vocabulary =
+    Vocabulary { groups: &[&["private_key_file", "public_key_file"]], stale: &[] };
 
 /// `servers[].extensions`: which EHLO keywords may be offered.
 pub(super) const EXTENSIONS: Vocabulary = Vocabulary {
@@ -130,7 +138,7 @@ mod tests {
 
     #[test]
     fn no_key_stands_in_a_vocabulary_twice() {
-        for vocabulary in [&TOP, &SERVER, &TLS, &EXTENSIONS, &BACKEND] {
+        for vocabulary in [&TOP, &SERVER, &TLS, &CERTIFICATE, &EXTENSIONS, &BACKEND] {
             let stale = vocabulary.stale.iter().map(|(key, _)| *key);
             let mut keys: Vec<_> = vocabulary.keys().chain(stale).collect();
             let count = keys.len();

@@ -14,10 +14,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use nix::sys::resource::{Resource, getrlimit};
 
-use crate::config::{Config, TlsMode};
+use crate::config::{self, Config};
 use crate::mail::{Budget, Storage};
-pub use crate::net::BindError;
+use crate::net::tls::Acceptor;
 use crate::net::{self, Server, Sockets};
+pub use crate::net::{BindError, TlsError};
 use crate::pipeline::{AssembleError, Pipeline, assemble};
 use crate::plugins::ffi::host::figures;
 pub use pid_file::{PidFile, PidFileError};
@@ -41,11 +42,14 @@ pub enum StartError {
     /// Chains that cannot be built, one line each.
     #[error("{0}")]
     Chains(String),
-    /// TLS is configured, which this version does not serve.
-    #[error(
-        "servers[{0}].tls: this version does not serve TLS yet; it refuses to start rather than receive in plain text (set start_tls_on and tls_always_on to false)"
-    )]
-    Tls(usize),
+    /// TLS is configured and cannot be had. Starting without it is no way out.
+    #[error("servers[{index}].tls.{source}")]
+    Tls {
+        /// Which server.
+        index: usize,
+        /// Why.
+        source: TlsError,
+    },
     /// A listener that cannot be bound.
     #[error("servers[{index}].listen_interface: {source}")]
     Bind {
@@ -84,11 +88,7 @@ impl Daemon {
     /// # Errors
     /// When anything of it cannot be had; nothing is left running then.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        if let Some(index) =
-            config.servers.iter().position(|s| s.enabled && s.tls.mode != TlsMode::Off)
-        {
-            return Err(StartError::Tls(index));
-        }
+        let acceptors = acceptors(config)?;
         check_file_limit(config)?;
         let catalogue = catalogue(config.plugins_dir.as_deref())?;
         let known: Vec<&str> = catalogue.config_keys().collect();
@@ -98,14 +98,18 @@ impl Daemon {
         let pipeline = assemble(&config.gateway, &catalogue)
             .map_err(|AssembleError(problems)| StartError::Chains(problems.join("\n")))?;
         let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
-        let started = Self::listen(config, &pipeline);
+        let started = Self::listen(config, acceptors, &pipeline);
         if started.is_err() {
             pipeline.load().stop(Duration::ZERO);
         }
         started
     }
 
-    fn listen(config: &Config, pipeline: &Arc<ArcSwap<Pipeline>>) -> Result<Self, StartError> {
+    fn listen(
+        config: &Config,
+        acceptors: Vec<Option<Arc<Acceptor>>>,
+        pipeline: &Arc<ArcSwap<Pipeline>>,
+    ) -> Result<Self, StartError> {
         let allowed_hosts = Arc::new(ArcSwap::from_pointee(config.allowed_hosts.clone()));
         let storage = Storage {
             threshold: config.spool.threshold,
@@ -114,7 +118,8 @@ impl Daemon {
         };
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let mut bound = Vec::new();
-        for (index, server) in config.servers.iter().enumerate().filter(|(_, s)| s.enabled) {
+        let servers = config.servers.iter().enumerate().filter(|(_, server)| server.enabled);
+        for ((index, server), acceptor) in servers.zip(acceptors) {
             let sockets = net::bind(&server.listen, threads)
                 .map_err(|source| StartError::Bind { index, source })?;
             let server = Server::new(
@@ -122,6 +127,7 @@ impl Daemon {
                 Arc::clone(&allowed_hosts),
                 Arc::clone(pipeline),
                 storage.clone(),
+                acceptor,
             );
             bound.push((Arc::new(server), sockets));
         }
@@ -185,6 +191,16 @@ impl Daemon {
         }
         ended
     }
+}
+
+/// The certificates of each enabled server, in their order. Those of a disabled one need not be there.
+fn acceptors(config: &Config) -> Result<Vec<Option<Arc<Acceptor>>>, StartError> {
+    let servers = config.servers.iter().enumerate().filter(|(_, server)| server.enabled);
+    let open = |(index, server): (usize, &config::Server)| {
+        Acceptor::open(&server.tls, &server.listen.to_string())
+            .map_err(|source| StartError::Tls { index, source })
+    };
+    servers.map(open).collect()
 }
 
 /// As go-guerrilla checks it: all servers, disabled ones too, against the hard limit.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 /// Code, enhanced status code and text of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenReply {
-    /// Basic code, 200 to 599.
+    /// Basic code: class 2, 4 or 5, second digit at most 5.
     pub code: u16,
     /// Enhanced status code.
     pub enhanced: EnhancedCode,
@@ -23,10 +23,11 @@ impl ChosenReply {
     /// # Errors
     /// When the code is no reply code, or the enhanced one is malformed or of another class.
     pub fn new(code: u16, enhanced: &str, text: &str) -> Result<Self, ReplyRefused> {
+        // RFC 5321 section 4.2: the second digit is at most 5.
         let class = match code {
-            200..=299 => 2,
-            400..=499 => 4,
-            500..=599 => 5,
+            200..=259 => 2,
+            400..=459 => 4,
+            500..=559 => 5,
             _ => return Err(ReplyRefused::Code(code)),
         };
         let enhanced = if enhanced.is_empty() {
@@ -84,7 +85,7 @@ impl fmt::Display for EnhancedCode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyRefused {
     /// Not a final reply code.
-    #[error("reply code {0} is outside of 200-299 and 400-599")]
+    #[error("reply code {0} is none of RFC 5321: expected 200-259, 400-459 or 500-559")]
     Code(u16),
     /// Malformed, or of another class than the code.
     #[error("the enhanced status code must look like 5.7.1 and have the class of the reply code")]
@@ -107,6 +108,8 @@ mod tests {
             (354, ""),
             (199, ""),
             (600, ""),
+            (260, ""),
+            (499, ""),
             (550, "4.7.1"),
             (550, "5.7"),
             (550, "5.7.1.2"),

@@ -54,11 +54,11 @@ impl Listening {
                 // Replies are written whole; waiting for more would only stall the client (Nagle against delayed ACK).
                 stream.set_nodelay(true)?;
                 let local = stream.local_addr().ok();
-                Ok(connection::Arrival { wire: Wire::Tcp(stream), remote: Some(remote), local })
+                Ok(connection::Arrival { wire: Wire::from(stream), remote: Some(remote), local })
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(connection::Arrival { wire: Wire::Unix(stream), remote: None, local: None })
+                Ok(connection::Arrival { wire: Wire::from(stream), remote: None, local: None })
             }
         }
     }

@@ -72,27 +72,15 @@ impl Admission {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// Lets a client in, or says why not. Without a limit for networks this is one atomic step.
-    pub(super) fn admit(
-        self: &Arc<Self>,
-        peer: Option<IpAddr>,
-        now: Instant,
-    ) -> Result<Permit, TurnedAway> {
+    /// Lets a connection in, or says why not.
+    pub(super) fn admit(self: &Arc<Self>) -> Result<Permit, TurnedAway> {
         let taken = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |active| {
             (active < self.max_clients).then_some(active + 1)
         });
-        if taken.is_err() {
-            return Err(TurnedAway::Full);
+        match taken {
+            Ok(_) => Ok(Permit { admission: Arc::clone(self), network: None }),
+            Err(_) => Err(TurnedAway::Full),
         }
-        let limited = self.max_per_network > 0 || self.max_per_minute > 0;
-        let network = peer.filter(|_| limited).map(network);
-        if let Some(network) = network
-            && let Err(why) = self.visit(network, now)
-        {
-            self.active.fetch_sub(1, Ordering::Relaxed);
-            return Err(why);
-        }
-        Ok(Permit { admission: Arc::clone(self), network })
     }
 
     fn visit(&self, network: IpAddr, now: Instant) -> Result<(), TurnedAway> {
@@ -124,6 +112,19 @@ impl Admission {
 impl Visits {
     fn is_over(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.since) >= MINUTE
+    }
+}
+
+impl Permit {
+    /// Says who it is, once that is known (a proxy may speak for others), or that this one may not stay.
+    pub(super) fn is_for(&mut self, client: IpAddr, now: Instant) -> Result<(), TurnedAway> {
+        let admission = &self.admission;
+        if admission.max_per_network > 0 || admission.max_per_minute > 0 {
+            let network = network(client);
+            admission.visit(network, now)?;
+            self.network = Some(network);
+        }
+        Ok(())
     }
 }
 
@@ -160,18 +161,19 @@ const SWEEP_AT: usize = 10_000;
 mod tests {
     use super::*;
 
-    fn ip(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn visit(door: &Arc<Admission>, ip: &str, now: Instant) -> Result<Permit, TurnedAway> {
+        let mut permit = door.admit()?;
+        permit.is_for(ip.parse().unwrap(), now)?;
+        Ok(permit)
     }
 
     #[test]
     fn places_are_given_back() {
         let door = Arc::new(Admission::new(1, 0, 0));
-        let now = Instant::now();
-        let first = door.admit(None, now).unwrap();
-        assert_eq!(door.admit(None, now).unwrap_err(), TurnedAway::Full);
+        let first = door.admit().unwrap();
+        assert_eq!(door.admit().unwrap_err(), TurnedAway::Full);
         drop(first);
-        assert!(door.admit(None, now).is_ok());
+        assert!(door.admit().is_ok());
         assert_eq!(door.active(), 0);
     }
 
@@ -179,14 +181,14 @@ mod tests {
     fn one_network_cannot_take_all_places() {
         let door = Arc::new(Admission::new(10, 2, 0));
         let now = Instant::now();
-        let one = door.admit(ip("2001:db8::1"), now).unwrap();
-        let _two = door.admit(ip("2001:db8::2"), now).unwrap();
-        assert_eq!(door.admit(ip("2001:db8::3"), now).unwrap_err(), TurnedAway::NetworkFull);
+        let one = visit(&door, "2001:db8::1", now).unwrap();
+        let _two = visit(&door, "2001:db8::2", now).unwrap();
+        assert_eq!(visit(&door, "2001:db8::3", now).unwrap_err(), TurnedAway::NetworkFull);
         assert_eq!(door.active(), 2);
-        let _other = door.admit(ip("2001:db8:0:1::1"), now).unwrap();
-        let _four = door.admit(ip("::ffff:192.0.2.1"), now).unwrap();
+        let _other = visit(&door, "2001:db8:0:1::1", now).unwrap();
+        let _four = visit(&door, "::ffff:192.0.2.1", now).unwrap();
         drop(one);
-        assert!(door.admit(ip("2001:db8::3"), now).is_ok());
+        assert!(visit(&door, "2001:db8::3", now).is_ok());
     }
 
     #[test]
@@ -194,11 +196,11 @@ mod tests {
         let door = Arc::new(Admission::new(10, 0, 2));
         let now = Instant::now();
         for _ in 0..2 {
-            drop(door.admit(ip("192.0.2.1"), now).unwrap());
+            drop(visit(&door, "192.0.2.1", now).unwrap());
         }
-        assert_eq!(door.admit(ip("192.0.2.1"), now).unwrap_err(), TurnedAway::TooOften);
-        assert!(door.admit(ip("192.0.2.2"), now).is_ok());
-        assert!(door.admit(ip("192.0.2.1"), now + MINUTE).is_ok());
+        assert_eq!(visit(&door, "192.0.2.1", now).unwrap_err(), TurnedAway::TooOften);
+        assert!(visit(&door, "192.0.2.2", now).is_ok());
+        assert!(visit(&door, "192.0.2.1", now + MINUTE).is_ok());
     }
 
     #[test]
@@ -206,9 +208,10 @@ mod tests {
         let door = Arc::new(Admission::new(10, 0, 5));
         let now = Instant::now();
         for i in 0..SWEEP_AT as u32 {
-            drop(door.admit(Some(std::net::Ipv4Addr::from(i).into()), now).unwrap());
+            let mut permit = door.admit().unwrap();
+            permit.is_for(std::net::Ipv4Addr::from(i).into(), now).unwrap();
         }
-        drop(door.admit(ip("203.0.113.1"), now + MINUTE).unwrap());
+        drop(visit(&door, "203.0.113.1", now + MINUTE).unwrap());
         assert_eq!(door.networks().len(), 1);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use guerrilla_plugin_abi::{Event, Phase, Status};
 use guerrilla_smtp::{
-    Answer, ForwardPath, HelloVerb, Mailbox, Question, Reply, ReversePath, Xclient,
+    Answer, ForwardPath, HelloVerb, Mailbox, Question, Reply, ReversePath, Xclient, Xforward,
 };
 
 use super::decided::{
@@ -16,7 +16,7 @@ use super::decided::{
     recipient_rejected, relay_denied,
 };
 use super::server::Server;
-use crate::mail::{BodyError, Client, Envelope, Transaction};
+use crate::mail::{BodyError, Client, Envelope, MAX_SESSION_NOTE, Transaction};
 use crate::pipeline::{Decision, Kind, Pipeline};
 
 /// Our side of the conversation.
@@ -80,7 +80,8 @@ impl Dialogue {
                     txn.envelope.clear();
                     return Asking::Known(Decided::Reply(no_room()));
                 }
-                let id = format!("{}-{}", txn.client.session, txn.client.messages + 1);
+                txn.client.received += 1;
+                let id = format!("{}-{}", txn.client.session, txn.client.received);
                 txn.envelope.set_queued_id(&id);
                 Asking::Phase(Phase::SAVE)
             }
@@ -88,7 +89,10 @@ impl Dialogue {
                 believe(&mut txn.client, &told);
                 Asking::Known(Decided::Accept)
             }
-            Question::Xforward(_) => Asking::Known(Decided::Accept),
+            Question::Xforward(told) => {
+                remember(&mut txn.client, &told);
+                Asking::Known(Decided::Accept)
+            }
         }
     }
 
@@ -117,8 +121,12 @@ impl Dialogue {
             self.opened = true;
             txn = self.pipeline.tell(Event::OPENED, txn);
         }
+        let size = txn.envelope.body.len();
         let asked = self.pipeline.ask(phase, txn).await;
         txn = asked.txn;
+        if phase == Phase::SAVE {
+            summarise(&asked.decision, &txn, size);
+        }
         let told = told(phase, asked.decision, &mut txn);
         (txn, told)
     }
@@ -223,7 +231,6 @@ fn told(phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
 
 fn saved(decision: Decision, txn: &mut Transaction) -> Told {
     let accepted = matches!(decision.kind, Kind::Accept | Kind::Discard);
-    summarise(&decision, txn);
     if accepted {
         txn.client.messages += 1;
     }
@@ -239,19 +246,18 @@ fn saved(decision: Decision, txn: &mut Transaction) -> Told {
     told
 }
 
-/// One line for each message.
-fn summarise(decision: &Decision, txn: &Transaction) {
+/// One line for each message. Its size is told apart: after a time-out the transaction is a spare without the body.
+fn summarise(decision: &Decision, txn: &Transaction, size: usize) {
     let (client, envelope) = (&txn.client, &txn.envelope);
     let sender = envelope.sender().map(|s| envelope.address(s)).unwrap_or_default();
     tracing::info!(
-        "{} message {:?} id={} remote={} helo={} from=<{sender}> rcpts={} size={}",
+        "{} message {:?} id={} remote={} helo={} from=<{sender}> rcpts={} size={size}",
         client.session,
         decision.kind,
         envelope.queued_id(),
         client.remote_ip,
         client.helo.as_deref().unwrap_or("-"),
         envelope.recipients().len(),
-        envelope.body.len(),
     );
 }
 
@@ -270,6 +276,26 @@ fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
         }
     };
     envelope.recipients().iter().map(reply).collect()
+}
+
+/// XFORWARD from a trusted proxy: what it knows of the client goes into notes of the session (`xforward.addr`, ...), for
+/// the log and for processors; nobody is believed to be anybody else for it.
+fn remember(client: &mut Client, told: &Xforward<'_>) {
+    let known = [
+        ("xforward.addr", told.addr.as_ref().and_then(|a| a.value()).map(ToString::to_string)),
+        ("xforward.port", told.port.as_ref().and_then(|p| p.value()).map(ToString::to_string)),
+        ("xforward.name", told.name.as_ref().and_then(|n| n.value()).map(ToString::to_string)),
+        ("xforward.helo", told.helo.as_ref().and_then(|h| h.value()).map(ToString::to_string)),
+        ("xforward.proto", told.proto.as_ref().and_then(|p| p.value()).map(ToString::to_string)),
+        ("xforward.ident", told.ident.as_ref().and_then(|i| i.value()).map(ToString::to_string)),
+    ];
+    for (key, value) in known {
+        if let Some(value) = value {
+            tracing::debug!("{} {key}={value}", client.session);
+            // A value beyond the limit of notes is left out.
+            let _ = client.notes.set(key, value.as_bytes(), MAX_SESSION_NOTE);
+        }
+    }
 }
 
 /// XCLIENT from a trusted proxy: it speaks for somebody else, whom we take at its word from here on.

@@ -7,7 +7,10 @@
 //! - [`connection`]: one connection, from greeting to close.
 //! - [`dialogue`]: what the session asks, answered by policy and pipeline.
 //! - [`decided`]: from a decision to a reply.
-//! - [`wire`]: TCP and Unix sockets behind one face.
+//! - [`patience`]: how long a client may take.
+//! - [`proxied`]: the PROXY header.
+//! - [`tls`]: certificates, handshakes, encrypted connections.
+//! - [`wire`]: TCP and Unix sockets, plain or encrypted, behind one face.
 //! - [`buffers`]: borrowed while there is data, so that an idle connection holds none.
 //!
 //! Each core has a thread with a runtime of its own; a connection is served where it was accepted.
@@ -19,10 +22,14 @@ mod connection;
 mod decided;
 mod dialogue;
 pub(crate) mod listener;
+mod patience;
+mod proxied;
 mod server;
+pub(crate) mod tls;
 mod wire;
 
 pub(crate) use accept::{Listening, accept};
 pub use listener::BindError;
 pub(crate) use listener::{Sockets, bind};
 pub(crate) use server::Server;
+pub use tls::TlsError;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use guerrilla_smtp::{self as smtp, Settings};
@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Permit, TurnedAway};
-use crate::config::{self, AllowedHosts, Network};
+use super::patience;
+use super::tls::Acceptor;
+use crate::config::{self, AllowedHosts, Network, ProxyProtocol};
 use crate::mail::Storage;
 use crate::pipeline::Pipeline;
 
@@ -25,8 +27,10 @@ pub(crate) struct Server {
     pub(super) settings: Arc<Settings>,
     /// Whether it speaks LMTP.
     pub(super) lmtp: bool,
-    /// How long a client may be silent.
-    pub(super) timeout: Duration,
+    /// Present when it speaks TLS, from the first byte or after STARTTLS.
+    pub(super) tls: Option<Arc<Acceptor>>,
+    /// How long a client may take.
+    pub(super) patience: patience::Limits,
     /// How long the greeting is held back.
     pub(super) greet_delay: Option<Duration>,
     /// The hosts whose mail is taken.
@@ -39,6 +43,8 @@ pub(crate) struct Server {
     pub(super) stop: CancellationToken,
     /// Its connections.
     pub(super) connections: TaskTracker,
+    /// Whether connections of trusted proxies begin with a PROXY header.
+    pub(super) proxy_protocol: ProxyProtocol,
     xclient: bool,
     trusted_proxies: Vec<Network>,
     admission: Arc<Admission>,
@@ -52,19 +58,22 @@ impl Server {
         allowed_hosts: Arc<ArcSwap<AllowedHosts>>,
         pipeline: Arc<ArcSwap<Pipeline>>,
         storage: Storage,
+        tls: Option<Arc<Acceptor>>,
     ) -> Self {
         Self {
             listener: config.listen.to_string().into(),
             host_name: config.host_name.as_str().into(),
-            settings: Arc::new(protocol_settings(config)),
+            settings: Arc::new(protocol_settings(config, &pipeline.load())),
             lmtp: config.protocol == config::Protocol::Lmtp,
-            timeout: config.timeout,
+            tls,
+            patience: patience::Limits::of(config),
             greet_delay: config.greet_delay,
             allowed_hosts,
             pipeline,
             storage,
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
+            proxy_protocol: config.proxy_protocol,
             xclient: config.xclient,
             trusted_proxies: config.trusted_proxies.clone(),
             admission: Arc::new(Admission::new(
@@ -92,16 +101,25 @@ impl Server {
         self.admission.active()
     }
 
-    /// Whether this peer may speak for others (XCLIENT).
-    pub(super) fn trusts(&self, peer: Option<SocketAddr>) -> bool {
-        let Some(peer) = peer else { return false };
-        self.xclient
-            && self.trusted_proxies.iter().any(|net| net.contains(peer.ip().to_canonical()))
+    /// What does the handshake before the greeting, if one is to be done.
+    pub(super) fn implicit_tls(&self) -> Option<&Arc<Acceptor>> {
+        self.tls.as_ref().filter(|tls| tls.is_implicit())
     }
 
-    /// Lets a client in, or says why not.
-    pub(super) fn admit(&self, peer: Option<SocketAddr>) -> Result<Permit, TurnedAway> {
-        self.admission.admit(peer.map(|peer| peer.ip()), Instant::now())
+    /// Whether this client may use XCLIENT.
+    pub(super) fn takes_xclient_from(&self, client: Option<SocketAddr>) -> bool {
+        self.xclient && self.trusts(client)
+    }
+
+    /// Whether this peer may speak for others.
+    pub(super) fn trusts(&self, peer: Option<SocketAddr>) -> bool {
+        let Some(peer) = peer else { return false };
+        self.trusted_proxies.iter().any(|network| network.contains(peer.ip().to_canonical()))
+    }
+
+    /// Lets a connection in, or says why not.
+    pub(super) fn admit(&self) -> Result<Permit, TurnedAway> {
+        self.admission.admit()
     }
 
     /// Number of the next client, from 1.
@@ -110,7 +128,7 @@ impl Server {
     }
 }
 
-fn protocol_settings(config: &config::Server) -> Settings {
+fn protocol_settings(config: &config::Server, pipeline: &Pipeline) -> Settings {
     let offered = &config.extensions;
     Settings {
         host_name: config.host_name.as_str().to_owned(),
@@ -126,11 +144,18 @@ fn protocol_settings(config: &config::Server) -> Settings {
             config::BareNewline::Reject => smtp::BareNewline::Reject,
             config::BareNewline::Normalize => smtp::BareNewline::Normalize,
         },
+        start_tls: matches!(config.tls.mode, config::TlsMode::StartTls(_)),
+        tls_required: config.tls.required,
+        pipelining: offered.pipelining,
+        eight_bit_mime: offered.eight_bit_mime,
         smtputf8: offered.smtputf8,
         chunking: offered.chunking,
         binarymime: offered.binarymime && offered.chunking,
+        dsn: offered.dsn && pipeline.honours("dsn"),
+        requiretls: offered.requiretls && pipeline.honours("requiretls"),
         limits: offered.limits,
         xclient: config.xclient,
+        xforward: config.xclient,
         max_unrecognised: config.limits.max_unrecognised,
         max_errors: config.limits.max_errors,
         ..Settings::default()

@@ -1,36 +1,52 @@
-//! TCP and Unix sockets behind one face.
+//! A connection, plain or encrypted, behind one face.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
 
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::rustls::ServerConfig;
 
-/// A connected socket.
-#[derive(Debug)]
-pub(super) enum Wire {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+use super::tls::TlsSession;
+
+/// A connected client.
+pub(super) struct Wire {
+    socket: Socket,
+    tls: Option<Box<TlsSession>>,
 }
 
 impl Wire {
+    /// The TCP socket, while nothing is encrypted.
+    pub(super) fn as_tcp(&self) -> Option<&TcpStream> {
+        match (&self.socket, &self.tls) {
+            (Socket::Tcp(stream), None) => Some(stream),
+            _ => None,
+        }
+    }
+
     /// Waits until there is something to read, holding no buffer meanwhile.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
+    pub(super) async fn readable(&mut self) -> io::Result<()> {
+        match &mut self.tls {
+            None => self.socket.readable().await,
+            Some(tls) => tls.readable(&self.socket).await,
         }
     }
 
     /// Reads what is there; 0 at the end.
-    pub(super) fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_read(room),
-            Self::Unix(stream) => stream.try_read(room),
+    pub(super) fn try_read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.socket.try_read(room),
+            Some(tls) => tls.try_read(&self.socket, room),
         }
     }
 
-    /// Writes what the socket takes without waiting, ordinarily all of it with one system call; how much.
-    pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self.try_write(bytes) {
+    /// Writes what the socket takes without waiting, ordinarily all of it with one system call; how much. The rest is for
+    /// [`Wire::write_all`] and for nothing else (see [`TlsSession::write_now`]).
+    pub(super) fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = match &mut self.tls {
+            None => self.socket.try_write(bytes),
+            Some(tls) => return tls.write_now(&self.socket, bytes),
+        };
+        match written {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
             written => written,
@@ -38,7 +54,88 @@ impl Wire {
     }
 
     /// Writes all of it, waiting for a client that is slow to read.
-    pub(super) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+    pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            None => self.socket.write_all(bytes).await,
+            Some(tls) => tls.write_all(&self.socket, bytes).await,
+        }
+    }
+
+    /// Does the handshake: all that is read and written from here on is encrypted. Whoever calls this has seen to it that
+    /// nothing read in the clear is left (CVE-2011-0411). After an error, or when it is given up, the connection
+    /// is good for nothing but to be closed.
+    pub(super) async fn encrypt(&mut self, config: Arc<ServerConfig>) -> io::Result<&TlsSession> {
+        if self.tls.is_some() {
+            return Err(io::Error::other("the connection is encrypted already"));
+        }
+        let session = TlsSession::handshake(&mut self.socket, config).await?;
+        Ok(&*self.tls.insert(Box::new(session)))
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.say_goodbye(&self.socket);
+        }
+    }
+}
+
+impl From<TcpStream> for Wire {
+    fn from(stream: TcpStream) -> Self {
+        Self { socket: Socket::Tcp(stream), tls: None }
+    }
+}
+
+impl From<UnixStream> for Wire {
+    fn from(stream: UnixStream) -> Self {
+        Self { socket: Socket::Unix(stream), tls: None }
+    }
+}
+
+/// A connected socket.
+pub(super) enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.writable().await,
+            Self::Unix(stream) => stream.writable().await,
+        }
+    }
+
+    pub(super) fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(room),
+            Self::Unix(stream) => stream.try_read(room),
+        }
+    }
+
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    pub(super) fn try_write_vectored(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write_vectored(pieces),
+            Self::Unix(stream) => stream.try_write_vectored(pieces),
+        }
+    }
+
+    async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.try_write(bytes) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -49,19 +146,5 @@ impl Wire {
             }
         }
         Ok(())
-    }
-
-    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            Self::Unix(stream) => stream.try_write(bytes),
-        }
-    }
-
-    async fn writable(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.writable().await,
-            Self::Unix(stream) => stream.writable().await,
-        }
     }
 }

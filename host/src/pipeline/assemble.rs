@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use guerrilla_plugin_abi::Phase;
+use serde_json::Value;
 
 use super::chain::Pipeline;
 use super::stage::Stage;
-use crate::config::{ChainSpec, Gateway, closest};
+use crate::config::{ChainSpec, Gateway, ProcessorSection, closest};
 use crate::plugins::catalogue::{Catalogue, Entry};
 use crate::plugins::ffi::Instance;
 
@@ -25,16 +26,16 @@ pub(crate) fn assemble(
     gateway: &Gateway,
     catalogue: &Catalogue,
 ) -> Result<Pipeline, AssembleError> {
-    let settings = serde_json::Value::Object(gateway.settings.clone()).to_string();
     let threads = gateway.save_workers.map_or_else(default_threads, |n| n.get() as usize);
     let mut maker = Maker {
         catalogue,
-        settings: &settings,
+        gateway,
         threads,
         made: HashMap::new(),
         order: Vec::new(),
         problems: Vec::new(),
     };
+    maker.check_sections();
     let mut chain = |key, phase, spec: &ChainSpec| maker.chain(key, phase, spec);
     let connect = chain("connect_process", Phase::CONNECT, &gateway.connect);
     let helo = chain("helo_process", Phase::HELO, &gateway.helo);
@@ -81,7 +82,7 @@ fn default_threads() -> usize {
 
 struct Maker<'a> {
     catalogue: &'a Catalogue,
-    settings: &'a str,
+    gateway: &'a Gateway,
     threads: usize,
     /// Stages by processor and by which time it stands in the same chain: chains share instances, but a
     /// processor named twice in one chain is two.
@@ -90,13 +91,28 @@ struct Maker<'a> {
     problems: Vec<String>,
 }
 
-impl Maker<'_> {
+impl<'a> Maker<'a> {
+    /// A section for a processor that does not exist is a slip of the pen.
+    fn check_sections(&mut self) {
+        for section in &self.gateway.processors {
+            let wanted = section.uses.as_deref().unwrap_or(&section.name);
+            if self.catalogue.find(wanted).is_none() {
+                self.unknown(&format!("processors.{}", section.name), wanted);
+            }
+        }
+    }
+
     fn chain(&mut self, key: &str, phase: Phase, spec: &ChainSpec) -> Vec<Arc<Stage>> {
         let mut stages = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
         for name in &spec.names {
-            let Some(entry) = self.catalogue.find(name) else {
-                self.unknown(key, name);
+            let section = self.section(name);
+            let wanted = section.and_then(|s| s.uses.as_deref()).unwrap_or(name);
+            let Some(entry) = self.catalogue.find(wanted) else {
+                // A section's mistake has been told already.
+                if section.is_none() {
+                    self.unknown(key, name);
+                }
                 continue;
             };
             let processor = &entry.processor;
@@ -107,34 +123,49 @@ impl Maker<'_> {
                 ));
                 continue;
             }
-            let time = seen.entry(processor.name.clone()).or_default();
+            let own_name = section.map_or(&processor.name, |section| &section.name);
+            let time = seen.entry(own_name.clone()).or_default();
             *time += 1;
-            let place = (processor.name.clone(), *time);
+            let place = (own_name.clone(), *time);
             match self.made.get(&place) {
                 Some(stage) => stages.push(Arc::clone(stage)),
-                None => stages.extend(self.make(key, entry, place)),
+                None => stages.extend(self.make(key, entry, section, place)),
             }
         }
         stages
     }
 
-    fn make(&mut self, key: &str, entry: &Entry, place: (String, usize)) -> Option<Arc<Stage>> {
-        let name = &entry.processor.name;
-        match Instance::create(entry.constructor, name, self.settings) {
+    fn make(
+        &mut self,
+        key: &str,
+        entry: &Entry,
+        section: Option<&ProcessorSection>,
+        place: (String, usize),
+    ) -> Option<Arc<Stage>> {
+        let settings = settings(self.gateway, section).to_string();
+        match Instance::create(entry.constructor, &entry.processor.name, &settings) {
             Ok(instance) => {
-                let stage = Arc::new(Stage::new(&entry.processor, instance, self.threads));
+                let threads =
+                    section.and_then(|s| s.workers).map_or(self.threads, |n| n.get() as usize);
+                let on_fault = section.map(|section| section.on_fault).unwrap_or_default();
+                let stage = Stage::new(&place.0, &entry.processor, instance, threads, on_fault);
+                let stage = Arc::new(stage);
                 self.made.insert(place, Arc::clone(&stage));
                 self.order.push(Arc::clone(&stage));
                 Some(stage)
             }
             Err(why) => {
                 self.problems.push(format!(
-                    "backend_config: processor {name} ({}), named in {key}: {why}",
-                    entry.origin
+                    "backend_config: processor {} ({}), named in {key}: {why}",
+                    place.0, entry.origin
                 ));
                 None
             }
         }
+    }
+
+    fn section(&self, name: &str) -> Option<&'a ProcessorSection> {
+        self.gateway.processors.iter().find(|section| section.name.eq_ignore_ascii_case(name))
     }
 
     fn unknown(&mut self, key: &str, name: &str) {
@@ -146,3 +177,23 @@ impl Maker<'_> {
             .push(format!("backend_config.{key}: there is no processor \"{name}\"; {hint}"));
     }
 }
+
+/// What an instance gets: the flat keys of `backend_config`, and those of its section on top. A section with a name of
+/// its own (`use`) has settings of its own, too: of the flat keys it gets those that all processors share.
+fn settings(gateway: &Gateway, section: Option<&ProcessorSection>) -> Value {
+    let flat = &gateway.settings;
+    let Some(section) = section else { return Value::Object(flat.clone()) };
+    let mut settings = match section.uses {
+        None => flat.clone(),
+        Some(_) => flat
+            .iter()
+            .filter(|(key, _)| SHARED.contains(&key.as_str()))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+    };
+    settings.extend(section.settings.clone());
+    Value::Object(settings)
+}
+
+/// Keys that the gateway shares with every processor.
+const SHARED: [&str; 3] = ["primary_mail_host", "log_received_mails", "save_workers_size"];

@@ -2,14 +2,21 @@
 //!
 //! - [`stage`]: one place in a chain and how its processor is called.
 //! - [`pool`]: the threads that blocking processors are called on.
-//! - [`chain`]: running a chain within its deadline, and settling it.
+//! - [`breaker`]: what faults of a stage mean, and leaving one alone that has nothing else.
+//! - [`chain`]: all chains of one configuration.
+//! - [`run`]: running one within its deadline ([`gate`]).
+//! - [`settle`]: telling its stages how it ended.
 //! - [`decision`]: what a chain came to.
 //! - [`assemble`]: from the configured names to chains.
 
 mod assemble;
+mod breaker;
 mod chain;
 mod decision;
+mod gate;
 mod pool;
+mod run;
+mod settle;
 mod stage;
 
 pub(crate) use assemble::{AssembleError, assemble};

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use guerrilla_plugin_abi::{Blocking, Event, Phase, Status};
 
+use super::breaker::Breaker;
 use super::pool::Pool;
+use crate::config::OnFault;
 use crate::mail::Transaction;
 use crate::plugins::ffi::{Called, Instance};
 use crate::plugins::manifest::Processor;
 
 /// A processor at work in one or more chains.
 pub(crate) struct Stage {
-    /// Its name in the chain, as the manifest writes it.
+    /// Its name in the chain.
     pub(super) name: String,
+    /// What its faults mean, and whether there have been too many.
+    pub(super) breaker: Breaker,
     instance: Arc<Instance>,
     events: Vec<Event>,
     awaits_settled: bool,
@@ -27,17 +31,24 @@ pub(crate) struct Stage {
 pub(super) struct Lost;
 
 impl Stage {
-    /// Puts an instance to work with so many threads, should it block.
-    pub(super) fn new(processor: &Processor, instance: Instance, threads: usize) -> Self {
+    /// Puts an instance to work under this name, with so many threads, should it block.
+    pub(super) fn new(
+        name: &str,
+        processor: &Processor,
+        instance: Instance,
+        threads: usize,
+        on_fault: OnFault,
+    ) -> Self {
         let inline = processor.blocking == Blocking::NEVER;
         Self {
-            name: processor.name.clone(),
+            name: name.to_owned(),
+            breaker: Breaker::new(on_fault),
             instance: Arc::new(instance),
             events: processor.events.clone(),
             awaits_settled: processor.awaits_settled,
             never_blocks_in: processor.never_blocks_in.clone(),
             honours: processor.honours.clone(),
-            pool: (!inline).then(|| Pool::new(&processor.name, threads)),
+            pool: (!inline).then(|| Pool::new(name, threads)),
         }
     }
 
@@ -59,6 +70,11 @@ impl Stage {
     /// Whether it wants to be told of an event.
     pub(super) fn wants(&self, event: Event) -> bool {
         self.events.contains(&event)
+    }
+
+    /// Whether it wants to be told how a chain has ended.
+    pub(super) fn hears_the_end(&self) -> bool {
+        self.wants(Event::SETTLED)
     }
 
     /// Whether the reply waits for its `settled`.

@@ -1,0 +1,154 @@
+//! How long a client may take.
+//!
+//! Silence is not the only way to hold a place: a byte every ten seconds is never silent. So a command must be whole within the
+//! time-out, however many bytes it comes in; a body must come at a minimal rate; and a session has an end.
+//!
+//! Time is an argument. The caller sets one timer to [`Patience::due`] and asks again when it rings, so that no
+//! timer is set for each read.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config;
+
+/// What is known of one client's pace.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limits: Limits,
+    /// When the session began.
+    opened: Instant,
+    /// When the last whole command or piece of a body came.
+    progress: Instant,
+    /// When the body that is coming in began, and the bytes of it.
+    body: Option<(Instant, u64)>,
+}
+
+/// The bounds of a server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// For one command, one reply, one piece of a body (`timeout`).
+    pub(super) idle: Duration,
+    /// For the whole session (`session_timeout`).
+    session: Duration,
+    /// Bytes a second that a body must come at (`min_data_rate`).
+    rate: u64,
+}
+
+impl Limits {
+    pub(super) fn of(server: &config::Server) -> Self {
+        Self { idle: server.timeout, session: server.session_timeout, rate: server.min_data_rate }
+    }
+
+    /// How long a client may take to read so many bytes of replies.
+    pub(super) fn for_reading(&self, bytes: usize) -> Duration {
+        self.idle + Duration::from_secs(bytes as u64 / self.rate.max(1))
+    }
+}
+
+impl Patience {
+    pub(super) fn new(limits: Limits, now: Instant) -> Self {
+        Self { limits, opened: now, progress: now, body: None }
+    }
+
+    /// The session has taken something in.
+    pub(super) fn progressed(&mut self, now: Instant) {
+        self.progress = now;
+    }
+
+    /// Bytes of a body have come; none when no body is coming in.
+    pub(super) fn body(&mut self, bytes: Option<u64>, now: Instant) {
+        self.body = match (bytes, self.body) {
+            (None, _) => None,
+            (Some(bytes), Some((since, before))) => Some((since, before + bytes)),
+            (Some(bytes), None) => Some((now, bytes)),
+        };
+    }
+
+    /// The earliest moment at which it may be over.
+    pub(super) fn due(&self, now: Instant) -> Instant {
+        let idle = self.progress + self.limits.idle;
+        let session = self.opened + self.limits.session;
+        // A session that is over its time is waited for, in small steps, until its message is complete.
+        let session = if session > now { session } else { now + CHECK };
+        let due = idle.min(session);
+        match self.body {
+            Some((since, _)) => due.min((since + BODY_GRACE).max(now + CHECK)),
+            None => due,
+        }
+    }
+
+    /// Whether the client has had its time. A message in hand may be finished beyond the end of the session, but
+    /// not for ever.
+    pub(super) fn is_over(&self, in_transaction: bool, now: Instant) -> bool {
+        let idle = now >= self.progress + self.limits.idle;
+        let session = if in_transaction { self.limits.session * 2 } else { self.limits.session };
+        idle || now >= self.opened + session || self.is_body_too_slow(now)
+    }
+
+    fn is_body_too_slow(&self, now: Instant) -> bool {
+        let Some((since, bytes)) = self.body else { return false };
+        let taken = now.saturating_duration_since(since);
+        taken >= BODY_GRACE && bytes < self.limits.rate.saturating_mul(taken.as_secs())
+    }
+}
+
+/// How long the rate of a body may be anything.
+const BODY_GRACE: Duration = Duration::from_secs(30);
+
+/// How often to look again where a client is near a limit.
+const CHECK: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patience(now: Instant) -> Patience {
+        let second = Duration::from_secs;
+        Patience::new(Limits { idle: second(30), session: second(600), rate: 100 }, now)
+    }
+
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn bytes_without_a_whole_command_are_no_progress() {
+        let start = Instant::now();
+        let mut patience = patience(start);
+        assert!(!patience.is_over(false, at(start, 29)));
+        assert!(patience.is_over(false, at(start, 30)));
+        patience.progressed(at(start, 29));
+        assert!(!patience.is_over(false, at(start, 30)));
+        assert_eq!(patience.due(at(start, 29)), at(start, 59));
+    }
+
+    #[test]
+    fn a_body_must_come_at_the_rate() {
+        let start = Instant::now();
+        let mut patience = patience(start);
+        patience.body(Some(0), start);
+        for second in 1..=60 {
+            patience.body(Some(99), at(start, second));
+            patience.progressed(at(start, second));
+            assert_eq!(patience.is_over(true, at(start, second)), second >= 30, "{second}");
+        }
+        patience.body(None, at(start, 61));
+        assert!(!patience.is_over(true, at(start, 61)), "the next body has its own time");
+        patience.body(Some(0), at(start, 62));
+        assert_eq!(patience.due(at(start, 62)), at(start, 60 + 30));
+        assert!(!patience.is_over(true, at(start, 70)));
+    }
+
+    #[test]
+    fn a_session_ends_but_not_inside_a_message() {
+        let start = Instant::now();
+        let mut patience = patience(start);
+        patience.progressed(at(start, 599));
+        assert!(!patience.is_over(false, at(start, 599)));
+        assert!(patience.is_over(false, at(start, 600)));
+        assert!(!patience.is_over(true, at(start, 600)));
+        patience.progressed(at(start, 1199));
+        assert!(patience.is_over(true, at(start, 1200)));
+    }
+}

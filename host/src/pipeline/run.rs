@@ -1,0 +1,255 @@
+//! Running a chain within its deadline.
+//!
+//! Stages that never block run on the caller's thread, without a task or an allocation. At the first one that
+//! does (or that takes hold) the rest of the chain becomes a task of its own. When the deadline passes
+//! the caller is answered at once and goes on with a spare transaction, while the task lives until the plugin has
+//! returned: what was prepared must be undone, and a late success must be known.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use guerrilla_plugin_abi::{Phase, Status};
+use tokio::sync::oneshot;
+
+use super::chain::{Asked, Pipeline};
+use super::decision::{Decision, Kind, Turn, merge_recipients, turn};
+use super::gate::Gate;
+use super::settle::{Listener, settle};
+use super::stage::{Lost, Stage};
+use crate::config::OnFault;
+use crate::mail::Transaction;
+use crate::plugins::ffi::Called;
+
+/// One question on its way through a chain.
+pub(super) struct Run {
+    pipeline: Arc<Pipeline>,
+    phase: Phase,
+    /// The stage to be asked next.
+    next: usize,
+    /// Stages that the chain has gone on without: which, and whether they were asked at all.
+    left_out: Vec<(usize, bool)>,
+}
+
+/// Where the part on the caller's thread has got to.
+pub(super) enum Inline {
+    Settled(Asked),
+    Unsettled(Run, Rest),
+}
+
+/// What remains to be done, in a task.
+pub(super) enum Rest {
+    /// The next stage is to be asked.
+    Ask(Box<Transaction>),
+    /// A stage has taken hold and will answer. The second is what the connection may go on with.
+    Held(oneshot::Receiver<(Box<Transaction>, Status)>, Box<Transaction>),
+    /// The stages have answered and are to be told how it ended.
+    Settle(Box<Transaction>, Decision),
+}
+
+impl Run {
+    pub(super) fn new(pipeline: Arc<Pipeline>, phase: Phase) -> Self {
+        Self { pipeline, phase, next: 0, left_out: Vec::new() }
+    }
+
+    /// Asks the stages that never block, as far as they come.
+    pub(super) fn inline(mut self, mut txn: Box<Transaction>) -> Inline {
+        let decision = loop {
+            let Some(stage) = self.stage() else { break end_of_chain(&txn, self.phase) };
+            if !stage.is_inline_in(self.phase) {
+                return Inline::Unsettled(self, Rest::Ask(txn));
+            }
+            self.next += 1;
+            if stage.breaker.is_open(Instant::now) {
+                match self.instead(&stage, false) {
+                    Some(decision) => break decision,
+                    None => continue,
+                }
+            }
+            match stage.ask_inline(self.phase, txn) {
+                Called::Held(answer, spare) => {
+                    return Inline::Unsettled(self, Rest::Held(answer, spare));
+                }
+                Called::Answered(back, status) => {
+                    txn = back;
+                    if let Some(decision) = self.answered(&stage, &mut txn, status) {
+                        break decision;
+                    }
+                }
+            }
+        };
+        if self.listeners().next().is_none() {
+            return Inline::Settled(Asked { txn, decision });
+        }
+        Inline::Unsettled(self, Rest::Settle(txn, decision))
+    }
+
+    /// Lets a task do the rest and waits for it until the deadline.
+    pub(super) async fn with_deadline(self, rest: Rest, deadline: Instant) -> Asked {
+        let (rest, spare) = rest.with_spare();
+        let (pipeline, phase) = (Arc::clone(&self.pipeline), self.phase);
+        let gate = Arc::new(Gate::default());
+        gate.reached(self.next.saturating_sub(1));
+        let mut task = tokio::spawn(self.finish(rest, Arc::clone(&gate)));
+        let mut waited = tokio::time::timeout_at(deadline.into(), &mut task).await;
+        if waited.is_err() && !gate.abandon() {
+            // A stage is committing: whoever is told 451 now would send again what is about to be kept.
+            waited = tokio::time::timeout(pipeline.save_timeout, &mut task).await;
+        }
+        match waited {
+            Ok(Ok(Some(asked))) => asked,
+            Ok(_) => Asked { txn: spare, decision: Decision::bare(Kind::Defer) },
+            Err(_) => {
+                let id = message_id(&spare);
+                let stage = pipeline.chain(phase).get(gate.at());
+                let name = stage.map_or("the chain", |stage| stage.name.as_str());
+                tracing::warn!("{id} {name}: no answer within the deadline: deferred");
+                if let Some(stage) = stage {
+                    report_pause(stage);
+                }
+                Asked { txn: spare, decision: Decision::bare(Kind::Defer) }
+            }
+        }
+    }
+
+    /// Asks the remaining stages and settles. `None`: the transaction was lost with a thread.
+    async fn finish(mut self, rest: Rest, gate: Arc<Gate>) -> Option<Asked> {
+        let (txn, decision) = match rest {
+            Rest::Ask(txn) => self.ask_on(txn, &gate).await.ok()?,
+            Rest::Settle(txn, decision) => (txn, decision),
+            Rest::Held(answer, _) => {
+                let (mut txn, status) = answer.await.ok()?;
+                let stage = Arc::clone(self.chain().get(self.next - 1)?);
+                match self.answered(&stage, &mut txn, status) {
+                    Some(decision) => (txn, decision),
+                    None => self.ask_on(txn, &gate).await.ok()?,
+                }
+            }
+        };
+        settle(self.listeners().collect(), txn, decision, &gate).await
+    }
+
+    /// Asks stage after stage until one ends the chain.
+    async fn ask_on(
+        &mut self,
+        mut txn: Box<Transaction>,
+        gate: &Gate,
+    ) -> Result<(Box<Transaction>, Decision), Lost> {
+        while let Some(stage) = self.stage() {
+            if gate.is_abandoned() {
+                return Ok((txn, Decision::bare(Kind::Defer)));
+            }
+            gate.reached(self.next);
+            self.next += 1;
+            let ended = if stage.breaker.is_open(Instant::now) {
+                self.instead(&stage, false)
+            } else {
+                let status;
+                (txn, status) = stage.ask(self.phase, txn).await?;
+                self.answered(&stage, &mut txn, status)
+            };
+            if let Some(decision) = ended {
+                return Ok((txn, decision));
+            }
+        }
+        let decision = end_of_chain(&txn, self.phase);
+        Ok((txn, decision))
+    }
+
+    /// What one stage's answer means for the chain; `None`: on to the next.
+    fn answered(
+        &mut self,
+        stage: &Stage,
+        txn: &mut Transaction,
+        status: Status,
+    ) -> Option<Decision> {
+        let what = match turn(status, txn.reply.take()) {
+            Turn::Next => {
+                stage.breaker.good();
+                return None;
+            }
+            Turn::End(decision) => {
+                stage.breaker.good();
+                return Some(decision);
+            }
+            Turn::Fault(what) => what,
+        };
+        let why = stage.explanation().unwrap_or(what);
+        let policy = stage.breaker.on_fault();
+        tracing::error!("{} {}: fault: {why}: {}", message_id(txn), stage.name, policy.effect());
+        report_pause(stage);
+        self.instead(stage, true)
+    }
+
+    /// What the policy says instead of an answer.
+    fn instead(&mut self, stage: &Stage, asked: bool) -> Option<Decision> {
+        match stage.breaker.on_fault() {
+            OnFault::Defer => Some(Decision::bare(Kind::Defer)),
+            OnFault::Reject => Some(Decision::bare(Kind::Reject)),
+            OnFault::Continue => {
+                self.left_out.push((self.next - 1, asked));
+                None
+            }
+        }
+    }
+
+    /// The stages that were asked and want to hear how it ended.
+    fn listeners(&self) -> impl Iterator<Item = Listener> {
+        let asked = if self.phase == Phase::SAVE { self.next } else { 0 };
+        self.chain()[..asked].iter().enumerate().filter_map(|(index, stage)| {
+            let left_out = self.left_out.iter().find(|(at, _)| *at == index);
+            let was_asked = left_out.is_none_or(|(_, asked)| *asked);
+            (was_asked && stage.hears_the_end())
+                .then(|| Listener { stage: Arc::clone(stage), wanted: left_out.is_none() })
+        })
+    }
+
+    fn stage(&self) -> Option<Arc<Stage>> {
+        self.chain().get(self.next).map(Arc::clone)
+    }
+
+    fn chain(&self) -> &[Arc<Stage>] {
+        self.pipeline.chain(self.phase)
+    }
+}
+
+impl Rest {
+    /// Adds what the connection goes on with if the deadline passes.
+    fn with_spare(self) -> (Self, Box<Transaction>) {
+        match self {
+            Self::Ask(txn) => {
+                let spare = txn.spare();
+                (Self::Ask(txn), spare)
+            }
+            Self::Settle(txn, decision) => {
+                let spare = txn.spare();
+                (Self::Settle(txn, decision), spare)
+            }
+            Self::Held(answer, spare) => {
+                let copy = spare.spare_with_message();
+                (Self::Held(answer, spare), copy)
+            }
+        }
+    }
+}
+
+/// Counts a fault, and says so when the stage is left alone for a while because of it.
+fn report_pause(stage: &Stage) {
+    if let Some(pause) = stage.breaker.fault(Instant::now()) {
+        tracing::error!("{}: too many faults in a row: not called for {pause:.1?}", stage.name);
+    }
+}
+
+/// What log lines of a chain begin with: the id of the message, or of the connection while there is none.
+pub(super) fn message_id(txn: &Transaction) -> String {
+    match txn.envelope.queued_id() {
+        "" => txn.client.session.to_string(),
+        id => id.to_owned(),
+    }
+}
+
+/// Every stage has said "continue". Over LMTP each recipient's verdict stands for itself.
+fn end_of_chain(txn: &Transaction, phase: Phase) -> Decision {
+    let one_for_all = phase == Phase::SAVE && !txn.client.lmtp;
+    let merged = one_for_all.then(|| merge_recipients(&txn.envelope)).flatten();
+    merged.unwrap_or(const { Decision::bare(Kind::Accept) })
+}
