@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 
-use super::connection;
+use super::arrival;
 use super::server::Server;
 use super::wire::Wire;
 
@@ -25,7 +25,7 @@ pub(crate) async fn accept(server: Arc<Server>, socket: Listening) {
         match accepted {
             Ok(arrival) => {
                 pause = FIRST_PAUSE;
-                server.connections.spawn(connection::serve(Arc::clone(&server), arrival));
+                server.connections.spawn(arrival::serve(Arc::clone(&server), arrival));
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
@@ -47,18 +47,18 @@ pub(crate) enum Listening {
 }
 
 impl Listening {
-    async fn accept(&self) -> io::Result<connection::Arrival> {
+    async fn accept(&self) -> io::Result<arrival::Arrival> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, remote) = listener.accept().await?;
                 // Replies are written whole; waiting for more would only stall the client (Nagle against delayed ACK).
                 stream.set_nodelay(true)?;
                 let local = stream.local_addr().ok();
-                Ok(connection::Arrival { wire: Wire::from(stream), remote: Some(remote), local })
+                Ok(arrival::Arrival { wire: Wire::from(stream), remote: Some(remote), local })
             }
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
-                Ok(connection::Arrival { wire: Wire::from(stream), remote: None, local: None })
+                Ok(arrival::Arrival { wire: Wire::from(stream), remote: None, local: None })
             }
         }
     }

@@ -7,127 +7,22 @@
 //! *Trust*: none in the client. Its silence, its bytes and its reading speed are bounded.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use guerrilla_smtp::{CloseReason, PeerTraits, Session, Step, Waiting};
 use tokio::time::{Instant, Sleep};
 
-use super::admission::TurnedAway;
 use super::buffers::Buffers;
 use super::dialogue::Dialogue;
 use super::patience::Patience;
-use super::proxied::{NoIntroduction, introduction};
 use super::server::Server;
 use super::tls::HandshakeError;
 use super::wire::Wire;
-use crate::config::ProxyProtocol;
-use crate::mail::{Client, Transaction};
+use crate::mail::Transaction;
 
-/// A client that has just been accepted.
-pub(super) struct Arrival {
-    pub(super) wire: Wire,
-    pub(super) remote: Option<SocketAddr>,
-    pub(super) local: Option<SocketAddr>,
-}
-
-impl Arrival {
-    /// The peer, for messages.
-    fn peer(&self) -> String {
-        self.remote.map_or_else(|| "a local client".to_owned(), |peer| peer.to_string())
-    }
-}
-
-/// Serves a client until one of both sides ends.
-pub(super) async fn serve(server: Arc<Server>, mut arrival: Arrival) {
-    let number = server.next_number();
-    let mut permit = match server.admit() {
-        Ok(permit) => permit,
-        Err(why) => return turn_away(&server, arrival, why).await,
-    };
-    let mut client = match introduce(&server, &arrival).await {
-        Ok(client) => client,
-        Err(why) => {
-            tracing::warn!("{}: {}: closed: {why}", server.listener, arrival.peer());
-            return;
-        }
-    };
-    let ip = client.remote.map(|remote| remote.ip());
-    if let Some(Err(why)) = ip.map(|ip| permit.is_for(ip, std::time::Instant::now())) {
-        return turn_away(&server, arrival, why).await;
-    }
-    let session = client.session;
-    tracing::debug!("{session} opened remote={} listener={}", client.remote_ip, server.listener);
-    if let Some(tls) = server.implicit_tls() {
-        let patience = server.patience.idle;
-        let wire = &mut arrival.wire;
-        if let Err(error) = tls.handshake(wire, &mut client, patience, &server.stop).await {
-            tracing::debug!("{session} closed {}", Ended::Handshake(error));
-            return;
-        }
-    }
-    let greeting = greeting(&server, number);
-    let traits = PeerTraits {
-        tls: client.tls.is_some(),
-        trusted_proxy: server.takes_xclient_from(client.remote),
-    };
-    let connection = Connection {
-        session: Session::new(Arc::clone(&server.settings), traits),
-        dialogue: Dialogue::new(Arc::clone(&server), greeting),
-        wire: arrival.wire,
-        patience: Patience::new(server.patience, Instant::now()),
-        progressed: false,
-        received: 0,
-        alarm: Box::pin(tokio::time::sleep(server.patience.idle)),
-        stopping: false,
-        server,
-    };
-    let reason = connection.run(Box::new(Transaction::new(client))).await;
-    tracing::debug!("{session} closed {reason}");
-}
-
-/// Who the client is: the peer, or whoever a trusted proxy speaks for.
-async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntroduction> {
-    let mut client = Client::new(
-        Arc::clone(&server.listener),
-        Arc::clone(&server.host_name),
-        arrival.remote,
-        arrival.local,
-    );
-    client.lmtp = server.lmtp;
-    let told = match (arrival.wire.as_tcp(), server.trusts(arrival.remote)) {
-        (Some(stream), true) => introduction(stream, server.proxy_protocol).await?,
-        _ if server.proxy_protocol == ProxyProtocol::Require => {
-            return Err(NoIntroduction::NotTrusted);
-        }
-        _ => None,
-    };
-    if let Some(told) = told {
-        client.notes = told.notes;
-        if let Some((source, destination)) = told.addresses {
-            client.set_remote(Some(source));
-            client.set_local(Some(destination));
-        }
-    }
-    Ok(client)
-}
-
-/// One place more than there are: the client hears 421 and tries again later, or elsewhere.
-async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
-    let mut session = Session::new(Arc::clone(&server.settings), PeerTraits::default());
-    let mut out = Vec::new();
-    session.too_busy(&mut out);
-    tracing::warn!("{}: {} was turned away: {why}", server.listener, arrival.peer());
-    if server.implicit_tls().is_some() {
-        // It waits for a handshake, which is more work than it may cause, and could make nothing of words in the clear.
-        return;
-    }
-    let _ = tokio::time::timeout(LAST_WORDS, arrival.wire.write_all(&out)).await;
-}
-
-struct Connection {
+pub(super) struct Connection {
     server: Arc<Server>,
     wire: Wire,
     session: Session,
@@ -154,7 +49,7 @@ enum Woken {
 
 /// Why a connection has ended.
 #[derive(Debug)]
-enum Ended {
+pub(super) enum Ended {
     Closed(CloseReason),
     ClientGone,
     Failed(io::Error),
@@ -162,14 +57,36 @@ enum Ended {
 }
 
 impl Connection {
-    async fn run(mut self, txn: Box<Transaction>) -> Ended {
+    /// A connection on which nothing has been said yet.
+    pub(super) fn open(
+        server: Arc<Server>,
+        wire: Wire,
+        traits: PeerTraits,
+        greeting: String,
+    ) -> Box<Self> {
+        Box::new(Self {
+            session: Session::new(Arc::clone(&server.settings), traits),
+            dialogue: Dialogue::new(Arc::clone(&server), greeting),
+            wire,
+            patience: Patience::new(server.patience, Instant::now()),
+            progressed: false,
+            received: 0,
+            alarm: Box::pin(tokio::time::sleep(server.patience.idle)),
+            stopping: false,
+            server,
+        })
+    }
+
+    /// Serves the client until one of both sides ends.
+    pub(super) async fn run(mut self: Box<Self>, txn: Box<Transaction>) {
+        let session = txn.client.session;
         let mut buffers = Buffers::borrow();
         let (txn, ended) = match self.greet(&mut buffers).await {
             Ok(()) => self.converse(txn, buffers).await,
             Err(ended) => (txn, ended),
         };
         self.dialogue.closed(txn);
-        ended
+        tracing::debug!("{session} closed {ended}");
     }
 
     /// Holds the greeting back for a while, if so configured: who talks first is no mail server (RFC 5321 section 3.1).
@@ -376,14 +293,17 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// What is said first, in go-guerrilla's form: host, version, number of the client, clients there are, time.
-fn greeting(server: &Server, number: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let time = mail_parser::DateTime::from_timestamp(i64::try_from(now).unwrap_or(0));
-    let (host, version, active) = (&server.host_name, env!("CARGO_PKG_VERSION"), server.active());
-    let protocol = if server.lmtp { "LMTP" } else { "SMTP" };
-    format!("{host} {protocol} Guerrilla({version}) #{number} ({active}) {}", time.to_rfc3339())
-}
+#[cfg(test)]
+mod tests {
+    use super::super::arrival::serve;
 
-/// How long a client that is turned away has to take our last words.
-const LAST_WORDS: Duration = Duration::from_secs(5);
+    /// What ten thousand idle connections cost is ten thousand times this.
+    #[test]
+    fn an_idle_connection_is_small() {
+        fn size_of_future<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size_of_future(serve) + size_of::<super::Connection>();
+        assert!(size <= 1800, "{size} bytes");
+    }
+}

@@ -4,6 +4,7 @@
 //! - [`server`]: what the connections of one listener share.
 //! - [`accept`]: taking connections in, and surviving when that fails.
 //! - [`admission`]: how many are let in at a time.
+//! - [`arrival`]: letting a client in.
 //! - [`connection`]: one connection, from greeting to close.
 //! - [`dialogue`]: what the session asks, answered by policy and pipeline.
 //! - [`decided`]: from a decision to a reply.
@@ -17,6 +18,7 @@
 
 mod accept;
 mod admission;
+mod arrival;
 mod buffers;
 mod connection;
 mod decided;

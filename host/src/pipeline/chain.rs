@@ -57,7 +57,8 @@ impl Pipeline {
         let run = Run::new(Arc::clone(self), phase);
         match run.inline(txn) {
             Inline::Settled(asked) => asked,
-            Inline::Unsettled(run, rest) => run.with_deadline(rest, deadline).await,
+            // Boxed, so that idle connections do not carry the room for it.
+            Inline::Unsettled(run, rest) => Box::pin(run.with_deadline(rest, deadline)).await,
         }
     }
 

@@ -1,0 +1,138 @@
+//! Letting a client in: a place, who it is (a proxy may speak for it), TLS where it comes first, and the greeting.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use guerrilla_smtp::{PeerTraits, Session};
+
+use super::admission::{Permit, TurnedAway};
+use super::connection::{Connection, Ended};
+use super::proxied::{NoIntroduction, introduction};
+use super::server::Server;
+use super::wire::Wire;
+use crate::config::ProxyProtocol;
+use crate::mail::{Client, Transaction};
+
+/// A client that has just been accepted.
+pub(super) struct Arrival {
+    pub(super) wire: Wire,
+    pub(super) remote: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
+}
+
+impl Arrival {
+    /// The peer, for messages.
+    fn peer(&self) -> String {
+        self.remote.map_or_else(|| "a local client".to_owned(), |peer| peer.to_string())
+    }
+}
+
+/// Serves a client until one of both sides ends.
+pub(super) async fn serve(server: Arc<Server>, arrival: Arrival) {
+    // What happens once is boxed and gone when the conversation begins: idle connections do not carry the room for it.
+    if let Some(Admitted { connection, txn, permit: _permit }) =
+        Box::pin(admit(server, arrival)).await
+    {
+        connection.run(txn).await;
+    }
+}
+
+/// A client that may stay.
+struct Admitted {
+    connection: Box<Connection>,
+    txn: Box<Transaction>,
+    permit: Permit,
+}
+
+/// From a socket to a conversation: a place, who it is, TLS where it comes first.
+async fn admit(server: Arc<Server>, mut arrival: Arrival) -> Option<Admitted> {
+    let number = server.next_number();
+    let mut permit = match server.admit() {
+        Ok(permit) => permit,
+        Err(why) => {
+            turn_away(&server, arrival, why).await;
+            return None;
+        }
+    };
+    let mut client = match introduce(&server, &arrival).await {
+        Ok(client) => client,
+        Err(why) => {
+            tracing::warn!("{}: {}: closed: {why}", server.listener, arrival.peer());
+            return None;
+        }
+    };
+    let ip = client.remote.map(|remote| remote.ip());
+    if let Some(Err(why)) = ip.map(|ip| permit.is_for(ip, Instant::now())) {
+        turn_away(&server, arrival, why).await;
+        return None;
+    }
+    let session = client.session;
+    tracing::debug!("{session} opened remote={} listener={}", client.remote_ip, server.listener);
+    if let Some(tls) = server.implicit_tls() {
+        let patience = server.patience.idle;
+        let wire = &mut arrival.wire;
+        if let Err(error) = tls.handshake(wire, &mut client, patience, &server.stop).await {
+            tracing::debug!("{session} closed {}", Ended::Handshake(error));
+            return None;
+        }
+    }
+    let greeting = greeting(&server, number);
+    let traits = PeerTraits {
+        tls: client.tls.is_some(),
+        trusted_proxy: server.takes_xclient_from(client.remote),
+    };
+    let connection = Connection::open(server, arrival.wire, traits, greeting);
+    Some(Admitted { connection, txn: Box::new(Transaction::new(client)), permit })
+}
+
+/// Who the client is: the peer, or whoever a trusted proxy speaks for.
+async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntroduction> {
+    let mut client = Client::new(
+        Arc::clone(&server.listener),
+        Arc::clone(&server.host_name),
+        arrival.remote,
+        arrival.local,
+    );
+    client.lmtp = server.lmtp;
+    let told = match (arrival.wire.as_tcp(), server.trusts(arrival.remote)) {
+        (Some(stream), true) => introduction(stream, server.proxy_protocol).await?,
+        _ if server.proxy_protocol == ProxyProtocol::Require => {
+            return Err(NoIntroduction::NotTrusted);
+        }
+        _ => None,
+    };
+    if let Some(told) = told {
+        client.notes = told.notes;
+        if let Some((source, destination)) = told.addresses {
+            client.set_remote(Some(source));
+            client.set_local(Some(destination));
+        }
+    }
+    Ok(client)
+}
+
+/// One place more than there are: the client hears 421 and tries again later, or elsewhere.
+async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
+    let mut session = Session::new(Arc::clone(&server.settings), PeerTraits::default());
+    let mut out = Vec::new();
+    session.too_busy(&mut out);
+    tracing::warn!("{}: {} was turned away: {why}", server.listener, arrival.peer());
+    if server.implicit_tls().is_some() {
+        // It waits for a handshake, which is more work than it may cause, and could make nothing of words in the clear.
+        return;
+    }
+    let _ = tokio::time::timeout(LAST_WORDS, arrival.wire.write_all(&out)).await;
+}
+
+/// What is said first, in go-guerrilla's form: host, version, number of the client, clients there are, time.
+fn greeting(server: &Server, number: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let time = mail_parser::DateTime::from_timestamp(i64::try_from(now).unwrap_or(0));
+    let (host, version, active) = (&server.host_name, env!("CARGO_PKG_VERSION"), server.active());
+    let protocol = if server.lmtp { "LMTP" } else { "SMTP" };
+    format!("{host} {protocol} Guerrilla({version}) #{number} ({active}) {}", time.to_rfc3339())
+}
+
+/// How long a client that is turned away has to take our last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
