@@ -1,18 +1,15 @@
 //! The glue between the author's trait and the border. Every entry is guarded here: a panic in a plugin
 //! becomes a status and a log line, for one that reached an `extern "C"` function would end the daemon.
 
-use std::any::Any;
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-
 use abi_stable::std_types::{ROption, RStr};
 use abi_stable::type_level::downcasting::TD_Opaque;
 use guerrilla_plugin_abi as abi;
 use guerrilla_plugin_abi::{Instance_TO, InstanceBox, Status};
 use serde::de::DeserializeOwned;
 
+use crate::current;
 use crate::host::Host;
+use crate::panics::{guard, install_hook, one_line};
 use crate::plugin::Plugin;
 use crate::transaction::Transaction;
 use crate::verdict::Verdict;
@@ -23,9 +20,10 @@ pub type Create = fn(&abi::Host, &str, &mut ROption<InstanceBox>) -> Status;
 /// Makes an instance of `P` and puts it into `out`.
 pub fn create<P: Plugin>(host: &abi::Host, config: &str, out: &mut ROption<InstanceBox>) -> Status {
     let host = Host::new(*host);
-    let made = catch_unwind(AssertUnwindSafe(|| P::create(host, parse(config)?)));
+    let made = guard(host, || P::create(host, parse(config)?));
     match made {
         Ok(Ok(plugin)) => {
+            current::made(host);
             let guarded = Guarded { plugin: Some(plugin), host };
             *out = ROption::RSome(Instance_TO::from_value(guarded, TD_Opaque));
             Status::CONTINUE
@@ -34,8 +32,8 @@ pub fn create<P: Plugin>(host: &abi::Host, config: &str, out: &mut ROption<Insta
             host.explain(&one_line(&why));
             Status::BAD_CONFIG
         }
-        Err(payload) => {
-            host.explain(&format!("panicked in create: {}", describe(payload)));
+        Err(what) => {
+            host.explain(&format!("panicked in create: {what}"));
             Status::PANICKED
         }
     }
@@ -61,7 +59,9 @@ pub fn create_named(
     config: &str,
     out: &mut ROption<InstanceBox>,
 ) -> Status {
-    install_panic_hook();
+    install_hook();
+    #[cfg(feature = "tracing")]
+    crate::tracing_bridge::install();
     match processors.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         Some((_, create)) => create(host, config, out),
         None => Status::NO_SUCH_PROCESSOR,
@@ -79,15 +79,15 @@ impl<P: Plugin> Guarded<P> {
     #[inline]
     fn guard(&self, entry: &str, call: impl FnOnce(&P) -> Status) -> Status {
         let Some(plugin) = &self.plugin else { return Status::INTERNAL };
-        match catch_unwind(AssertUnwindSafe(|| call(plugin))) {
+        match guard(self.host, || call(plugin)) {
             Ok(status) => status,
-            Err(payload) => self.panicked(entry, payload),
+            Err(what) => self.panicked(entry, &what),
         }
     }
 
     #[cold]
-    fn panicked(&self, entry: &str, payload: Box<dyn Any + Send>) -> Status {
-        let text = format!("panicked in {entry}: {}", describe(payload));
+    fn panicked(&self, entry: &str, what: &str) -> Status {
+        let text = format!("panicked in {entry}: {what}");
         self.host.explain(&text);
         self.host.error(format_args!("{text}"));
         Status::PANICKED
@@ -164,9 +164,10 @@ impl<P: Plugin> abi::Instance for Guarded<P> {
 impl<P> Drop for Guarded<P> {
     fn drop(&mut self) {
         let plugin = self.plugin.take();
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(plugin))) {
-            self.host.error(format_args!("panicked in drop: {}", describe(payload)));
+        if let Err(what) = guard(self.host, || drop(plugin)) {
+            self.host.error(format_args!("panicked in drop: {what}"));
         }
+        current::ended(self.host);
     }
 }
 
@@ -188,45 +189,6 @@ fn event_name(event: abi::Event) -> &'static str {
         abi::Event::SETTLED => "settled",
         _ => "event",
     }
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(['\r', '\n'], " ")
-}
-
-thread_local! {
-    /// Where the last panic of this thread was raised; the payload does not say.
-    static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// What a panic said, and where. Forgets the payload: dropping foreign data may panic again.
-fn describe(payload: Box<dyn Any + Send>) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(not a text)".to_owned());
-    std::mem::forget(payload);
-    match LOCATION.take() {
-        Some(location) => format!("{} ({location})", one_line(&text)),
-        None => one_line(&text),
-    }
-}
-
-/// Keeps panics of a `.so` off the daemon's stderr: each `.so` has a standard library, and so a panic hook, of
-/// its own. Built-in processors share the host's and do not come here.
-fn install_panic_hook() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        std::panic::set_hook(Box::new(|info| {
-            let location = info.location().map(|l| format!("{}:{}", l.file(), l.line()));
-            LOCATION.with(|slot| {
-                if let Ok(mut slot) = slot.try_borrow_mut() {
-                    *slot = location;
-                }
-            });
-        }));
-    });
 }
 
 /// Makes a shared library out of one or more processors.

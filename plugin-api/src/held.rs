@@ -1,5 +1,7 @@
 //! A transaction that is completed later.
 
+use std::thread;
+
 use guerrilla_plugin_abi::{HeldTxn, Status};
 
 use crate::host::Host;
@@ -8,7 +10,8 @@ use crate::verdict::Verdict;
 
 /// A transaction in hand: it may be moved to another thread and is completed once.
 ///
-/// One that is dropped is deferred (451): mail is never lost because a task was cancelled or panicked.
+/// One that is dropped is deferred (451), and one that is dropped by a panic counts as a fault (deferred too, unless the
+/// operator wants it otherwise): mail is never lost because a task was cancelled or has panicked.
 /// The host waits until its deadline only; completing later than that is harmless and logged.
 pub struct Held {
     held: HeldTxn,
@@ -19,6 +22,11 @@ pub struct Held {
 impl Held {
     pub(crate) fn new(held: HeldTxn, host: Host) -> Self {
         Self { held, host, open: true }
+    }
+
+    /// The host, for log lines and figures.
+    pub fn host(&self) -> Host {
+        self.host
     }
 
     /// The transaction, to be read and set as in the call it was held in.
@@ -34,6 +42,12 @@ impl Held {
         self.finish(verdict.status);
     }
 
+    /// The code that had it has panicked, and its panic was caught.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn panicked(mut self) {
+        self.finish(Status::PANICKED);
+    }
+
     fn finish(&mut self, status: Status) {
         self.open = false;
         self.host.complete(self.held.token, status);
@@ -43,7 +57,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if self.open {
-            self.finish(Status::DEFER);
+            self.finish(if thread::panicking() { Status::PANICKED } else { Status::DEFER });
         }
     }
 }

@@ -1,9 +1,13 @@
 //! What a processor may ask of the host at any time.
 
 use std::fmt::Arguments;
+use std::thread::{self, JoinHandle};
+use std::{io, panic};
 
 use guerrilla_plugin_abi as abi;
 use guerrilla_plugin_abi::Status;
+
+use crate::panics::guard;
 
 /// The host, as one instance of a processor sees it. Cheap to copy, usable from any thread.
 #[derive(Clone, Copy)]
@@ -32,8 +36,8 @@ impl Host {
             return;
         }
         match text.as_str() {
-            Some(text) => self.write(level, text),
-            None => self.write(level, &text.to_string()),
+            Some(text) => self.write(level, "", text),
+            None => self.write(level, "", &text.to_string()),
         }
     }
 
@@ -77,6 +81,30 @@ impl Host {
         self.raw.vt.now_ms()(self.raw.token)
     }
 
+    /// Starts a thread of the plugin's own. Its panics and its `tracing` events go to the daemon's log under this instance's
+    /// name. It must have ended when [`Plugin::stop`](crate::Plugin::stop) returns: join it there.
+    ///
+    /// # Errors
+    /// When the system gives no more threads.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> io::Result<JoinHandle<T>> {
+        let host = *self;
+        let thread = thread::Builder::new().name(name.to_owned());
+        thread.spawn(move || match guard(host, work) {
+            Ok(result) => result,
+            Err(what) => {
+                let thread = thread::current();
+                let name = thread.name().unwrap_or_default();
+                host.error(format_args!("panicked in thread {name}: {what}"));
+                // Whoever joins it is told too; this way the panic hook is not.
+                panic::resume_unwind(Box::new(what))
+            }
+        })
+    }
+
     pub(crate) fn explain(&self, why: &str) {
         self.raw.vt.explain()(self.raw.token, why.into());
     }
@@ -85,8 +113,9 @@ impl Host {
         self.raw.vt.complete()(self.raw.token, token, status);
     }
 
-    fn write(&self, level: Level, text: &str) {
-        self.raw.vt.log()(self.raw.token, level.number(), "".into(), text.into());
+    /// Writes a line of a module, whether or not anybody wants it.
+    pub(crate) fn write(&self, level: Level, module: &str, text: &str) {
+        self.raw.vt.log()(self.raw.token, level.number(), module.into(), text.into());
     }
 }
 

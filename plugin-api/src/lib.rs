@@ -67,44 +67,202 @@
 //! `cargo build --release`, copy `target/release/libsize_cap.so` into the plugins directory, name it in a chain
 //! (`"save_process": "HeadersParser|SizeCap|MailDir"`) and set `"size_cap"` beside it.
 //!
+//! # Three kinds
+//!
+//! | | implement | export | its hooks |
+//! |---|---|---|---|
+//! | plain | [`Plugin`] | `export_plugin!(Filter)` | answer when they return, or later through [`Transaction::hold`] |
+//! | storing | [`BatchPlugin`] | `export_plugin!(Batched<Store>)` | save all messages that wait in one go |
+//! | asking | `AsyncPlugin` (feature `tokio`) | `export_plugin!(Async<Lookup>)` | are `async` and hold no thread while they wait |
+//!
+//! One file may offer several processors, of any kind: `export_plugin!(Filter, Batched<Store>)`.
+//!
+//! # Testing
+//!
+//! [`testkit`] runs a processor in an ordinary `#[test]`, without a daemon and without building a `.so`:
+//!
+//! ```
+//! # use guerrilla_plugin_api::{Host, NoConfig, Phase, Plugin, Transaction, Verdict};
+//! # struct SizeCap;
+//! # impl Plugin for SizeCap {
+//! #     const NAME: &'static str = "SizeCap";
+//! #     const PHASES: &'static [Phase] = &[Phase::Save];
+//! #     const CONFIG_SCHEMA: &'static str = r#"{"properties": {"size_cap": {}}}"#;
+//! #     type Config = NoConfig;
+//! #     fn create(_: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+//! #     fn save(&self, txn: Transaction<'_>) -> Verdict {
+//! #         if txn.body().len() > 10 { Verdict::REJECT } else { Verdict::CONTINUE }
+//! #     }
+//! # }
+//! use guerrilla_plugin_api::testkit::{Harness, Mail};
+//!
+//! # fn main() -> Result<(), String> {
+//! let size_cap = Harness::<SizeCap>::new(r#"{ "size_cap": 10 }"#)?;
+//! assert!(size_cap.deliver(Mail::new().body("short")).is_accepted());
+//! assert!(size_cap.deliver(Mail::new().body("not so short")).is_rejected());
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Trust
 //!
 //! A plugin runs inside the daemon with all of the daemon's rights. A panic is caught here and becomes a
-//! temporary failure for the client; a crash (a bad pointer in code you call) ends the daemon.
+//! temporary failure for the client; a crash (a bad pointer in code you call) ends the daemon. Build with `panic = "unwind"`,
+//! which is Cargo's default: a file built with `panic = "abort"` is refused.
+//!
+//! # What a verdict promises
+//!
+//! The client is told "250" when every stage of the save chain has said [`Verdict::CONTINUE`] or one has said
+//! [`Verdict::ACCEPT`]; from then on the message is the server's responsibility. A stage that keeps messages says so only when
+//! they are on stable storage. Where in doubt, say [`Verdict::DEFER`]: the client tries again, and nothing is lost.
+//! A stage behind yours may still refuse the message: what must not be kept then is prepared in `save` and committed in
+//! [`Plugin::settled`].
 //!
 //! # Threads
 //!
 //! Hooks are called from several threads at once. With [`Blocking::Never`] they are called on the thread that
 //! serves the connection and must not wait for anything; the other classes are called on pools. A hook that
-//! wants to answer later takes [`Transaction::hold`] and completes the [`Held`] from a thread of its own.
-//! The host's async runtime, its `tracing` subscriber and its thread-locals do not reach into a `.so`: log through
-//! [`Host`], and start a runtime of your own in [`Plugin::start`] if you need one.
+//! wants to answer later takes [`Transaction::hold`] and completes the [`Held`] from a thread of its own
+//! ([`Host::spawn`]):
+//!
+//! ```
+//! # use guerrilla_plugin_api::*;
+//! # struct Example {
+//! #     host: Host,
+//! # }
+//! # impl Plugin for Example {
+//! #     const NAME: &'static str = "Example";
+//! #     const PHASES: &'static [Phase] = &[Phase::Rcpt];
+//! #     type Config = NoConfig;
+//! #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self { host }) }
+//! fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
+//!     let Some(mut held) = txn.hold() else { return Verdict::DEFER };
+//!     let asked = self.host.spawn("ask", move || {
+//!         let verdict = ask_somebody(&held.transaction());
+//!         held.complete(verdict);
+//!     });
+//!     if let Err(error) = asked {
+//!         // The closure was dropped, and the `Held` with it: that has deferred the message.
+//!         self.host.error(format_args!("no thread: {error}"));
+//!     }
+//!     Verdict::PENDING
+//! }
+//! # }
+//! # fn ask_somebody(_: &Transaction<'_>) -> Verdict { Verdict::REJECT }
+//! # fn main() -> Result<(), String> {
+//! # let example = testkit::Harness::<Example>::new("{}")?;
+//! # assert!(example.deliver(testkit::Mail::new()).is_rejected());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Logging
+//!
+//! The daemon's async runtime, its `tracing` subscriber and its thread-locals do not reach into a `.so`: a library has its own
+//! copies of them. Log through [`Host`], or enable the feature `tracing` and use the macros of that crate: what you and
+//! your libraries write goes to the daemon's log, at the daemon's level. Panics go there too, also those
+//! of threads that you start yourself. Lines written in a hook are marked with the session; elsewhere name the
+//! message by its [`Transaction::queued_id`].
 //!
 //! # Lifetimes
 //!
 //! A [`Transaction`] is lent for one call, and what its getters return borrows it. Setters need it mutably,
-//! so the compiler keeps views and changes apart.
+//! so the compiler keeps views and changes apart. Copy what must outlive a change:
+//!
+//! ```compile_fail,E0502
+//! # use guerrilla_plugin_api::{Transaction, Verdict};
+//! fn save(mut txn: Transaction<'_>) -> Verdict {
+//!     let subject = txn.header("Subject").unwrap_or_default(); // a view
+//!     txn.remove_header("Subject"); // moves what it looks at
+//!     if subject.is_empty() { Verdict::REJECT } else { Verdict::CONTINUE }
+//! }
+//! ```
+//!
+//! ```
+//! # use guerrilla_plugin_api::{Transaction, Verdict};
+//! fn save(mut txn: Transaction<'_>) -> Verdict {
+//!     let subject = txn.header("Subject").unwrap_or_default().to_vec(); // a copy
+//!     txn.remove_header("Subject");
+//!     if subject.is_empty() { Verdict::REJECT } else { Verdict::CONTINUE }
+//! }
+//! ```
+//!
+//! Neither the transaction nor a view can be kept beyond the call:
+//!
+//! ```compile_fail
+//! # use guerrilla_plugin_api::{Transaction, Verdict};
+//! fn save(txn: Transaction<'_>, seen: &mut Vec<&'static str>) -> Verdict {
+//!     seen.push(txn.queued_id());
+//!     Verdict::CONTINUE
+//! }
+//! ```
+//!
+//! nor go to another thread, save held:
+//!
+//! ```compile_fail,E0521
+//! # use guerrilla_plugin_api::{Host, Transaction, Verdict};
+//! fn save(host: Host, txn: Transaction<'_>) -> Verdict {
+//!     let _ = host.spawn("later", move || txn.body().len());
+//!     Verdict::CONTINUE
+//! }
+//! ```
+//!
+//! And what is held is answered once:
+//!
+//! ```compile_fail,E0382
+//! # use guerrilla_plugin_api::{Held, Verdict};
+//! fn answer(held: Held) {
+//!     held.complete(Verdict::CONTINUE);
+//!     held.complete(Verdict::REJECT);
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! - `headers`: decoded texts and addresses of header fields, in any charset.
+//! - `schemars`: a test that `CONFIG_SCHEMA` fits the type of the configuration (`testkit::derived_schema`).
+//! - `tokio`: `AsyncPlugin` and its runtime.
+//! - `tracing`: what is written with `tracing` goes to the daemon's log.
 //!
 //! # Compatibility
 //!
 //! A plugin built with version 1.x of this crate loads in every host that speaks API 1.y. What a host does not know
 //! yet is absent (`None`) or [`Refused::Unsupported`].
 
+mod batch;
+mod current;
+#[cfg(feature = "headers")]
+mod decoded;
 mod export;
 mod held;
 mod host;
 mod manifest;
+mod panics;
 mod plugin;
 mod recipient;
+#[cfg(feature = "tokio")]
+mod tasks;
+pub mod testkit;
+#[cfg(feature = "tracing")]
+mod tracing_bridge;
 mod transaction;
 mod verdict;
+mod vocabulary;
 
+pub use batch::{Batch, BatchPlugin, Batched};
+#[cfg(feature = "headers")]
+pub use decoded::HeaderAddress;
 pub use held::Held;
 pub use host::{Host, Level};
-pub use plugin::{Blocking, Event, Extension, NoConfig, Phase, Plugin};
+pub use plugin::{NoConfig, Plugin};
 pub use recipient::Recipient;
+#[cfg(feature = "tokio")]
+pub use tasks::{Async, AsyncPlugin};
+#[cfg(feature = "tracing")]
+pub use tracing_bridge::HostLayer;
 pub use transaction::{Refused, Scope, Transaction};
 pub use verdict::{Reply, Verdict};
+pub use vocabulary::{Blocking, Event, Extension, Phase};
 
 /// What the export macro and hosts with built-in processors need; no part of the author's API.
 #[doc(hidden)]
@@ -118,4 +276,5 @@ pub mod __border {
 
     pub use crate::export::{Create, create, create_named, root};
     pub use crate::manifest::{FileInfo, ProcessorInfo};
+    pub use crate::panics::install_hook;
 }

@@ -1,7 +1,8 @@
 //! The manifest: what a file offers, as JSON, made by the compiler so that it can stand in an ELF note and be
 //! read without running any code of the file.
 
-use crate::plugin::{Blocking, Event, Extension, Phase, Plugin};
+use crate::plugin::Plugin;
+use crate::vocabulary::{Blocking, Event, Extension, Phase};
 
 /// What a manifest says about one processor.
 pub struct ProcessorInfo {

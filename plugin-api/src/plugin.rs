@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::host::Host;
 use crate::transaction::Transaction;
 use crate::verdict::Verdict;
+use crate::vocabulary::{Blocking, Event, Extension, Phase};
 
 /// A processor: one stage that operators name in a chain.
 ///
@@ -47,7 +48,60 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// One line that names the key, what is wrong with it and what would be right.
     fn create(host: Host, config: Self::Config) -> Result<Self, String>;
 
-    /// Opens what the hooks need: directories, connections, threads.
+    /// Opens what the hooks need: directories, connections, threads. What is begun here ends in [`Plugin::stop`].
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # use std::sync::mpsc;
+    /// # type Worker = (mpsc::Sender<String>, std::thread::JoinHandle<()>);
+    /// # struct Example {
+    /// #     host: Host,
+    /// #     worker: std::sync::Mutex<Option<Worker>>,
+    /// # }
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[];
+    /// #     const EVENTS: &'static [Event] = &[Event::Opened];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self { host, worker: Default::default() }) }
+    /// fn start(&self) -> Result<(), String> {
+    ///     let (work, orders) = mpsc::channel::<String>();
+    ///     let host = self.host;
+    ///     let thread = host.spawn("example", move || {
+    ///         // Ends when the sender is dropped.
+    ///         for order in orders {
+    ///             host.info(format_args!("done: {order}"));
+    ///         }
+    ///     });
+    ///     let thread = thread.map_err(|error| format!("no thread: {error}"))?;
+    ///     *self.worker.lock().unwrap() = Some((work, thread));
+    ///     Ok(())
+    /// }
+    ///
+    /// fn opened(&self, txn: Transaction<'_>) {
+    ///     if let Some((work, _)) = &*self.worker.lock().unwrap() {
+    ///         // It waits for us only, so it is there.
+    ///         let _ = work.send(txn.remote_ip().to_owned());
+    ///     }
+    /// }
+    ///
+    /// fn stop(&self) {
+    ///     if let Some((work, thread)) = self.worker.lock().unwrap().take() {
+    ///         drop(work);
+    ///         // A panic of it is in the log already.
+    ///         let _ = thread.join();
+    ///     }
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// example.connect(Session::new());
+    /// example.stop();
+    /// assert!(example.has_logged("done: 192.0.2.1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// One line that names what could not be opened and why.
@@ -56,35 +110,220 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 
     /// A client has connected; nothing was sent yet.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # struct Example;
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Connect];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+    /// fn connect(&self, txn: Transaction<'_>) -> Verdict {
+    ///     if txn.remote_ip().starts_with("203.0.113.") {
+    ///         return Verdict::disconnect(Reply::new(554, "5.7.1", "Not from there"));
+    ///     }
+    ///     Verdict::CONTINUE
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// let client = example.connect(Session::new().remote_ip("203.0.113.9"));
+    /// assert_eq!(client.answer().code(), Some(554));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn connect(&self, _txn: Transaction<'_>) -> Verdict {
         Verdict::CONTINUE
     }
 
     /// HELO, EHLO or LHLO was given.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # struct Example;
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Helo];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+    /// fn helo(&self, mut txn: Transaction<'_>) -> Verdict {
+    ///     // A note of the session is there for all of its messages, and for every stage.
+    ///     let local = txn.helo().is_some_and(|name| name.ends_with(".lan"));
+    ///     if local && txn.set_note(Scope::Session, "example.local", b"yes").is_err() {
+    ///         return Verdict::DEFER;
+    ///     }
+    ///     Verdict::CONTINUE
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// let mut client = example.connect(Session::new().helo("printer.lan"));
+    /// let mail = client.begin(Mail::new());
+    /// assert_eq!(mail.note(Scope::Session, "example.local"), Some(b"yes".to_vec()));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn helo(&self, _txn: Transaction<'_>) -> Verdict {
         Verdict::CONTINUE
     }
 
     /// MAIL was given.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # struct Example;
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Mail];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+    /// fn mail(&self, txn: Transaction<'_>) -> Verdict {
+    ///     match txn.sender_domain() {
+    ///         Some("invalid.example") => Verdict::REJECT,
+    ///         // The null reverse-path has no domain: a report of a failed delivery.
+    ///         _ => Verdict::CONTINUE,
+    ///     }
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// assert!(example.deliver(Mail::new().from("a@invalid.example")).is_rejected());
+    /// assert!(example.deliver(Mail::new().from("")).is_accepted());
+    /// # Ok(())
+    /// # }
+    /// ```
     fn mail(&self, _txn: Transaction<'_>) -> Verdict {
         Verdict::CONTINUE
     }
 
     /// RCPT was given: the last recipient is the one in question.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # struct Example;
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Rcpt];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+    /// fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
+    ///     let Some(recipient) = txn.recipients().next_back() else { return Verdict::CONTINUE };
+    ///     match recipient.local_part() {
+    ///         "nobody" => Verdict::reject(Reply::new(550, "5.1.1", "No such mailbox")),
+    ///         _ => Verdict::CONTINUE,
+    ///     }
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// let mail = Mail::new().to("nobody@example.net").to("b@example.net");
+    /// let delivery = example.deliver(mail);
+    /// assert!(delivery.is_accepted(), "for the others");
+    /// assert_eq!(delivery.refused[0].1.code(), Some(550));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn rcpt(&self, _txn: Transaction<'_>) -> Verdict {
         Verdict::CONTINUE
     }
 
     /// The message is complete. `CONTINUE` says that this stage's part is done; a stage that stores says so
     /// only when the message is on stable storage, or prepared so that `settled` can commit it.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # struct Example;
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Save];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+    /// fn save(&self, mut txn: Transaction<'_>) -> Verdict {
+    ///     let folder = match txn.header("List-Id") {
+    ///         Some(_) => "lists",
+    ///         None => "inbox",
+    ///     };
+    ///     match txn.add_header("X-Folder", folder) {
+    ///         Ok(()) => Verdict::CONTINUE,
+    ///         Err(_) => Verdict::DEFER,
+    ///     }
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// let delivery = example.deliver(Mail::new().header("List-Id", "<rust.example.org>"));
+    /// assert_eq!(delivery.mail.header("X-Folder").as_deref(), Some("lists"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn save(&self, _txn: Transaction<'_>) -> Verdict {
         Verdict::CONTINUE
     }
 
     /// A connection was opened.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # struct Example {
+    /// #     host: Host,
+    /// # }
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[];
+    /// #     const EVENTS: &'static [Event] = &[Event::Opened];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self { host }) }
+    /// fn opened(&self, txn: Transaction<'_>) {
+    ///     self.host.count("connections", 1);
+    ///     self.host.debug(format_args!("{} from {}", txn.session_id(), txn.remote_ip()));
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// let client = example.connect(Session::new());
+    /// assert_eq!(example.counter("connections"), 1);
+    /// assert!(example.has_logged("from 192.0.2.1"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn opened(&self, _txn: Transaction<'_>) {}
 
     /// A connection has ended.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # struct Example {
+    /// #     host: Host,
+    /// # }
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[];
+    /// #     const EVENTS: &'static [Event] = &[Event::Closed];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { Ok(Self { host }) }
+    /// fn closed(&self, txn: Transaction<'_>) {
+    ///     self.host.observe("messages_per_connection", txn.messages() as f64);
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// let mut client = example.connect(Session::new());
+    /// for _ in 0..2 {
+    ///     client.deliver(Mail::new());
+    /// }
+    /// drop(client);
+    /// assert_eq!(example.histogram("messages_per_connection"), [2.0]);
+    /// # Ok(())
+    /// # }
+    /// ```
     fn closed(&self, _txn: Transaction<'_>) {}
 
     /// The save chain has come to its end: [`Transaction::is_accepted`] tells which. Called for each stage
@@ -95,6 +334,49 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// acceptance into a temporary failure (with the verdict's reply, if that is a 4xx). Without, nobody hears the answer.
     /// Recipients that other stages have refused ([`Recipient::is_refused`](crate::Recipient::is_refused)) are told so;
     /// nothing should be kept for them.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # #[derive(Default)]
+    /// # struct Example {
+    /// #     prepared: std::sync::Mutex<Vec<String>>,
+    /// #     kept: std::sync::Mutex<Vec<String>>,
+    /// # }
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Save];
+    /// #     const EVENTS: &'static [Event] = &[Event::Settled];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> { let _ = host; Ok(Self::default()) }
+    /// #     const AWAITS_SETTLED: bool = true;
+    /// fn save(&self, txn: Transaction<'_>) -> Verdict {
+    ///     self.prepared.lock().unwrap().push(txn.queued_id().to_owned());
+    ///     Verdict::CONTINUE
+    /// }
+    ///
+    /// fn settled(&self, txn: Transaction<'_>) -> Verdict {
+    ///     let mut prepared = self.prepared.lock().unwrap();
+    ///     let Some(place) = prepared.iter().position(|id| id == txn.queued_id()) else {
+    ///         return Verdict::DEFER;
+    ///     };
+    ///     let id = prepared.swap_remove(place);
+    ///     if txn.is_accepted() {
+    ///         self.kept.lock().unwrap().push(id);
+    ///     }
+    ///     Verdict::CONTINUE
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// let mut mail = example.begin(Mail::new());
+    /// assert_eq!(mail.ask(Phase::Save), Verdict::CONTINUE);
+    /// // Another stage has refused the message: nothing is kept, and nothing is left.
+    /// assert_eq!(mail.settle(&Verdict::REJECT), Verdict::CONTINUE);
+    /// assert_eq!(mail.settle(&Verdict::CONTINUE), Verdict::DEFER);
+    /// # Ok(())
+    /// # }
+    /// ```
     fn settled(&self, _txn: Transaction<'_>) -> Verdict {
         Verdict::CONTINUE
     }
@@ -104,93 +386,6 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
     /// Called last. Threads of the plugin must have ended when it returns.
     fn stop(&self) {}
-}
-
-/// The questions a processor can be asked, in the order of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// [`Plugin::connect`], configured as `connect_process`.
-    Connect,
-    /// [`Plugin::helo`], configured as `helo_process`.
-    Helo,
-    /// [`Plugin::mail`], configured as `mail_process`.
-    Mail,
-    /// [`Plugin::rcpt`], configured as `validate_process`.
-    Rcpt,
-    /// [`Plugin::save`], configured as `save_process`.
-    Save,
-}
-
-impl Phase {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "connect",
-            Self::Helo => "helo",
-            Self::Mail => "mail",
-            Self::Rcpt => "rcpt",
-            Self::Save => "save",
-        }
-    }
-}
-
-/// The facts a processor can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// [`Plugin::opened`].
-    Opened,
-    /// [`Plugin::closed`].
-    Closed,
-    /// [`Plugin::settled`].
-    Settled,
-}
-
-impl Event {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Opened => "opened",
-            Self::Closed => "closed",
-            Self::Settled => "settled",
-        }
-    }
-}
-
-/// What a client may ask for beyond taking the message, and a processor must do for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Extension {
-    /// Delivery status notifications as asked for by NOTIFY, RET, ENVID and ORCPT (RFC 3461).
-    Dsn,
-    /// No hop without TLS from here on (RFC 8689).
-    RequireTls,
-}
-
-impl Extension {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Dsn => "dsn",
-            Self::RequireTls => "requiretls",
-        }
-    }
-}
-
-/// How a processor's hooks use the thread they are called on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blocking {
-    /// They return within microseconds, and are called on the connection's own thread.
-    Never,
-    /// They wait for a disk or a near service, and are called on a bounded pool.
-    Short,
-    /// They may wait for seconds.
-    Long,
-}
-
-impl Blocking {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Never => "never",
-            Self::Short => "short",
-            Self::Long => "long",
-        }
-    }
 }
 
 /// The configuration of a processor that has none.

@@ -341,7 +341,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    const fn number(self) -> abi::Scope {
+    pub(crate) const fn number(self) -> abi::Scope {
         match self {
             Self::Mail => abi::Scope::MAIL,
             Self::Session => abi::Scope::SESSION,

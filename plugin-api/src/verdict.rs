@@ -73,7 +73,7 @@ impl Verdict {
 /// code when `enhanced` is empty. A code that does not fit the verdict (a 250 with a rejection) counts as a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Basic code, 200 to 599.
+    /// Basic code: of class 2, 4 or 5, with a second digit of at most 5 (RFC 5321 section 4.2).
     pub code: u16,
     /// Enhanced status code such as `5.7.1`; may be empty.
     pub enhanced: Cow<'static, str>,

@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::plugins::{Prober, attribute_crashes, end_is_expected, probe, probe_with};
+
 /// Receives mail by SMTP and hands it to a chain of processors.
 #[derive(Debug, Parser)]
 #[command(name = "guerrillad", version = env!("CARGO_PKG_VERSION"), arg_required_else_help = true)]
@@ -29,9 +31,15 @@ enum Command {
     Serve(ServeArgs),
     /// Say which version this is.
     Version,
-    /// Look at plugin files without running them.
+    /// Look at plugin files, try them, start a new one.
     #[command(subcommand)]
-    Plugins(PluginsCommand),
+    Plugins(plugins::Command),
+    /// Try a plugin file and report: what the daemon starts before it loads one.
+    #[command(name = probe::COMMAND, hide = true)]
+    Probe {
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -47,27 +55,6 @@ struct ServeArgs {
     plugins_dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-enum PluginsCommand {
-    /// List the plugins of a directory and what they offer.
-    List {
-        /// The directory.
-        #[arg(long, value_name = "DIR")]
-        plugins_dir: PathBuf,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show all that one file says of itself.
-    Inspect {
-        /// The file.
-        file: PathBuf,
-        /// As JSON.
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 /// The command line is wrong (EX_USAGE).
 const USAGE: u8 = 64;
 /// The configuration is wrong (EX_CONFIG).
@@ -76,6 +63,15 @@ const CONFIG: u8 = 78;
 /// Does what the command line says.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Err(error) = attribute_crashes() {
+        complain(format_args!("a crash in a plugin could not be told of: {error}"));
+    }
+    let code = obey();
+    end_is_expected();
+    code
+}
+
+fn obey() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -85,13 +81,12 @@ pub fn run() -> ExitCode {
             return if wrong { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    probe_with(Prober::this_program());
     match cli.command {
         Command::Serve(args) => serve::run(&args, cli.verbose),
         Command::Version => version::run(),
-        Command::Plugins(PluginsCommand::List { plugins_dir, json }) => {
-            plugins::list(&plugins_dir, json)
-        }
-        Command::Plugins(PluginsCommand::Inspect { file, json }) => plugins::inspect(&file, json),
+        Command::Plugins(command) => plugins::run(command),
+        Command::Probe { file } => probe::child(&file),
     }
 }
 

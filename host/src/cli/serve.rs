@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{CONFIG, ServeArgs, complain};
@@ -75,6 +76,7 @@ async fn live(config: &Config) -> Result<(), Failure> {
         None => None,
     };
     tracing::info!("guerrillad {} starting", env!("CARGO_PKG_VERSION"));
+    raise_file_limit();
     let daemon = Daemon::start(config)?;
     tracing::info!("ready");
     let name = signals.end().await;
@@ -94,6 +96,16 @@ async fn live(config: &Config) -> Result<(), Failure> {
             code: 1,
             why: format!("{clients} connections had not ended after {GRACE:?} and were cut"),
         }),
+    }
+}
+
+/// Services are started with a soft limit of 1,024 open files, which is for programs that use `select`.
+fn raise_file_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::warn!("the limit of open files stays at {soft}: {error}");
     }
 }
 

@@ -30,6 +30,7 @@ mod limits;
 mod listen;
 mod log;
 mod network;
+mod plugins;
 mod problem;
 mod raw;
 mod section;
@@ -48,6 +49,7 @@ pub use limits::Limits;
 pub use listen::{Listen, ListenError};
 pub use log::{Log, LogFormat, LogLevel, LogTarget};
 pub use network::{Network, NetworkError};
+pub use plugins::Plugins;
 pub use problem::{ConfigError, Problem};
 pub use server::{BareNewline, Extensions, Protocol, ProxyProtocol, Server};
 pub use spool::Spool;
@@ -73,6 +75,8 @@ pub struct Config {
     pub gateway: Gateway,
     /// Where plugins are looked for (`plugins_dir`); `None` when the file does not say.
     pub plugins_dir: Option<PathBuf>,
+    /// Which plugins are let in.
+    pub plugins: Plugins,
     /// Where messages are while they are on their way.
     pub spool: Spool,
 }
@@ -151,6 +155,7 @@ impl Config {
             log: Log::default(),
             gateway: Gateway::default(),
             plugins_dir: None,
+            plugins: Plugins::default(),
             spool: Spool::default(),
         }
     }
@@ -198,6 +203,12 @@ impl Config {
             log,
             gateway: Gateway::check(raw.backend_config, findings),
             plugins_dir: given(raw.plugins_dir).map(PathBuf::from),
+            plugins: Plugins {
+                runtime_dir: given(raw.plugins_runtime_dir).map(PathBuf::from),
+                allow: raw.plugins_allow,
+                sha256: Plugins::pins(raw.plugins_sha256, findings),
+                skip_broken: Plugins::on_error(raw.plugins_on_error.as_deref(), findings),
+            },
             spool: Spool::check(
                 raw.spool_threshold,
                 given(raw.spool_dir),

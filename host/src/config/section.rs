@@ -174,6 +174,30 @@ impl<'a> Section<'a> {
     }
 
     /// The elements under a key with the path of each.
+    /// An object of strings.
+    pub(super) fn texts_by_name(&mut self, key: &str) -> Option<Vec<(String, String)>> {
+        let expected = "an object of strings";
+        let members = match self.take(key)? {
+            Json::Object(members) => members,
+            other => {
+                self.refuse(key, expected, &other);
+                return None;
+            }
+        };
+        let path = key_path(&self.path, key);
+        let mut texts = Vec::with_capacity(members.len());
+        for (name, member) in members {
+            match member {
+                Json::Text(text) => texts.push((name, text)),
+                other => {
+                    let found = format!("expected a string, found {}", other.describe());
+                    self.findings.error(key_path(&path, &name), found);
+                }
+            }
+        }
+        Some(texts)
+    }
+
     fn list(&mut self, key: &str, expected: &str) -> Option<Vec<(String, Json)>> {
         match self.take(key)? {
             Json::List(items) => {

@@ -90,7 +90,7 @@ impl Daemon {
     pub fn start(config: &Config) -> Result<Self, StartError> {
         let acceptors = acceptors(config)?;
         check_file_limit(config)?;
-        let catalogue = catalogue(config.plugins_dir.as_deref())?;
+        let catalogue = catalogue(config)?;
         let known: Vec<&str> = catalogue.config_keys().collect();
         for problem in config.unclaimed_backend_keys(&known) {
             tracing::warn!("{problem}");

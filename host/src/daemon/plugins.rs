@@ -1,10 +1,10 @@
 //! Which processors there are: the daemon's own and those of the plugins directory.
 
-use std::path::Path;
-
+use crate::config::Config;
 use crate::plugins::catalogue::Catalogue;
 use crate::plugins::ffi::Constructor;
-use crate::plugins::{LoadError, LoadOptions, Manifest, load_dir};
+use crate::plugins::probe;
+use crate::plugins::{LoadError, LoadOptions, LoadedFile, Manifest, OnError, load_dir};
 use crate::processors;
 
 /// Files of the plugins directory that cannot be used.
@@ -27,30 +27,47 @@ pub(crate) fn builtins() -> Catalogue {
 }
 
 /// All processors, with the plugins directory if there is one.
-pub(crate) fn catalogue(plugins_dir: Option<&Path>) -> Result<Catalogue, PluginsError> {
+pub(crate) fn catalogue(config: &Config) -> Result<Catalogue, PluginsError> {
     let mut catalogue = builtins();
-    let Some(dir) = plugins_dir else { return Ok(catalogue) };
+    let Some(dir) = &config.plugins_dir else { return Ok(catalogue) };
+    let wanted = &config.plugins;
     let taken: Vec<String> = catalogue.names().map(str::to_owned).collect();
     let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
-    let options = LoadOptions { taken_names: &taken, ..LoadOptions::default() };
-    for file in load_dir(dir, &options).map_err(PluginsError)? {
-        for warning in &file.warnings {
-            tracing::warn!("{warning}");
-        }
-        let names: Vec<&str> = file.manifest.processors.iter().map(|p| p.name.as_str()).collect();
-        tracing::info!(
-            "plugin {} {} ({}) offers {}",
-            file.manifest.name,
-            file.manifest.version,
-            file.path.display(),
-            names.join(", ")
-        );
-        let origin = file.path.display().to_string();
+    let options = LoadOptions {
+        runtime_dir: wanted.runtime_dir.as_deref(),
+        taken_names: &taken,
+        allow: wanted.allow.as_deref(),
+        sha256: &wanted.sha256,
+        on_error: if wanted.skip_broken { OnError::Skip } else { OnError::Fail },
+        prober: probe::prober(),
+        ..LoadOptions::default()
+    };
+    let loaded = load_dir(dir, &options).map_err(PluginsError)?;
+    for error in &loaded.skipped {
+        tracing::error!("passed over: {error} [{}]", error.code());
+    }
+    for file in loaded.files {
+        announce(&file);
+        let (origin, constructor) = (file.path.display().to_string(), file.constructor());
         for processor in file.manifest.processors {
-            catalogue.add(processor, Constructor::File(file.root), &origin);
+            catalogue.add(processor, constructor, &origin);
         }
     }
     Ok(catalogue)
+}
+
+fn announce(file: &LoadedFile) {
+    for warning in &file.warnings {
+        tracing::warn!("{warning}");
+    }
+    let names: Vec<&str> = file.manifest.processors.iter().map(|p| p.name.as_str()).collect();
+    tracing::info!(
+        "plugin {} {} ({}) offers {}",
+        file.manifest.name,
+        file.manifest.version,
+        file.path.display(),
+        names.join(", ")
+    );
 }
 
 #[cfg(test)]

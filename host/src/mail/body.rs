@@ -5,6 +5,7 @@
 //!
 //! *Limits*: the file is written on the connection's thread; a disk that stalls stalls the connections beside it.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
 
@@ -76,20 +77,11 @@ impl Body {
             Some(Spooled::Complete(_)) => Err(BodyError::File(io::ErrorKind::InvalidInput.into())),
             None if length > storage.threshold => self.spill(bytes, storage),
             None => {
-                let share = self.share.get_or_insert_with(|| Share::none_of(&storage.budget));
-                if !share.grow_to(in_steps(length)) {
-                    return Err(BodyError::Memory);
-                }
+                self.grow(length, storage)?;
                 self.memory.extend_from_slice(bytes);
                 Ok(())
             }
         }
-    }
-
-    /// Makes room for a declared size (RFC 1870), within reason: the client may lie.
-    pub fn expect(&mut self, declared: u64) {
-        let room = usize::try_from(declared).unwrap_or(usize::MAX).min(MAX_RESERVE);
-        self.memory.reserve(room);
     }
 
     /// No more bytes will come.
@@ -106,16 +98,39 @@ impl Body {
         Ok(())
     }
 
-    /// Forgets the bytes. A small buffer is kept for the next message, a large one is given back: kept buffers
-    /// would grow to the largest message times the number of connections.
+    /// Forgets the bytes. A buffer that is not too large is kept for the next message of this thread, whoever sends
+    /// it: kept by its connection it would be there for as long as the client stays.
     pub fn clear(&mut self) {
         self.file = None;
         self.share = None;
-        if self.memory.capacity() > MAX_KEPT {
-            self.memory = Vec::new();
-        } else {
-            self.memory.clear();
+        let mut memory = std::mem::take(&mut self.memory);
+        if (1..=MAX_KEPT).contains(&memory.capacity()) {
+            memory.clear();
+            STORE.with_borrow_mut(|store| {
+                if store.len() < KEPT {
+                    store.push(memory);
+                }
+            });
         }
+    }
+
+    /// Makes room in memory for a body of this length; the budget is charged with the room, not with the bytes.
+    fn grow(&mut self, length: usize, storage: &Storage) -> Result<(), BodyError> {
+        if self.memory.capacity() == 0 {
+            self.memory = STORE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        }
+        let doubled = self.memory.capacity().saturating_mul(2).min(storage.threshold);
+        let room = if length > self.memory.capacity() {
+            length.max(doubled).max(SMALLEST)
+        } else {
+            self.memory.capacity()
+        };
+        let share = self.share.get_or_insert_with(|| Share::none_of(&storage.budget));
+        if !share.grow_to(room as u64) {
+            return Err(BodyError::Memory);
+        }
+        self.memory.reserve_exact(room - self.memory.len());
+        Ok(())
     }
 
     /// From memory into a file.
@@ -143,19 +158,19 @@ impl Clone for Body {
     }
 }
 
-/// The budget is asked in steps, not for each piece.
-fn in_steps(length: usize) -> u64 {
-    (length.div_ceil(STEP) * STEP) as u64
+thread_local! {
+    /// Buffers without a message.
+    static STORE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes by which the share of the budget grows.
-const STEP: usize = 64 * 1024;
-
-/// Most bytes to reserve on a client's word.
-const MAX_RESERVE: usize = 256 * 1024;
+/// Room of a fresh buffer: an ordinary mail.
+const SMALLEST: usize = 16 * 1024;
 
 /// Largest buffer to keep between messages.
 const MAX_KEPT: usize = 256 * 1024;
+
+/// Buffers that a thread keeps.
+const KEPT: usize = 16;
 
 #[cfg(test)]
 mod tests {

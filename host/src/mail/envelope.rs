@@ -209,7 +209,8 @@ impl Envelope {
     /// Adds a header field in front of the message; `false` when it would break the header.
     pub fn add_header(&mut self, name: &str, value: &str) -> bool {
         let line = format!("{name}: {value}\r\n");
-        let one_field = HeaderIndex::scan(line.as_bytes()).fields().len() == 1;
+        let named = name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+        let one_field = named && HeaderIndex::scan(line.as_bytes()).fields().len() == 1;
         let fine = one_field && is_header_block(&line) && self.added_headers.len() < MAX_ADDED;
         if fine {
             self.added_headers.push_str(&line);

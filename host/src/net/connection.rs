@@ -64,14 +64,16 @@ impl Connection {
         traits: PeerTraits,
         greeting: String,
     ) -> Box<Self> {
+        let now = Instant::now();
+        let patience = Patience::new(server.patience, now);
         Box::new(Self {
             session: Session::new(Arc::clone(&server.settings), traits),
             dialogue: Dialogue::new(Arc::clone(&server), greeting),
             wire,
-            patience: Patience::new(server.patience, Instant::now()),
+            alarm: Box::pin(tokio::time::sleep_until(patience.due(now))),
+            patience,
             progressed: false,
             received: 0,
-            alarm: Box::pin(tokio::time::sleep(server.patience.idle)),
             stopping: false,
             server,
         })

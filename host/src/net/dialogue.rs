@@ -65,9 +65,6 @@ impl Dialogue {
                 self.pipeline = self.server.pipeline.load_full();
                 self.spoilt = None;
                 begin(&mut txn.envelope, &path, parameters.all.as_str());
-                if let Some(size) = parameters.size {
-                    txn.envelope.body.expect(size);
-                }
                 Asking::Phase(Phase::MAIL)
             }
             Question::Rcpt { path, parameters } => {

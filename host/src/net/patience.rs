@@ -42,7 +42,7 @@ impl Limits {
 
     /// How long a client may take to read so many bytes of replies.
     pub(super) fn for_reading(&self, bytes: usize) -> Duration {
-        self.idle + Duration::from_secs(bytes as u64 / self.rate.max(1))
+        self.idle + Duration::from_secs(bytes as u64 / READING_RATE)
     }
 }
 
@@ -71,7 +71,8 @@ impl Patience {
         let session = self.opened + self.limits.session;
         // A session that is over its time is waited for, in small steps, until its message is complete.
         let session = if session > now { session } else { now + CHECK };
-        let due = idle.min(session);
+        // A body may begin before the timer rings, and must not be too slow for longer than this.
+        let due = idle.min(session).min(now + BODY_GRACE);
         match self.body {
             Some((since, _)) => due.min((since + BODY_GRACE).max(now + CHECK)),
             None => due,
@@ -92,6 +93,9 @@ impl Patience {
         taken >= BODY_GRACE && bytes < self.limits.rate.saturating_mul(taken.as_secs())
     }
 }
+
+/// Bytes a second at which a client must read its replies: they are few, and it has asked for them.
+const READING_RATE: u64 = 16 * 1024;
 
 /// How long the rate of a body may be anything.
 const BODY_GRACE: Duration = Duration::from_secs(30);

@@ -91,6 +91,9 @@ async fn header(stream: &TcpStream) -> Result<Option<Vec<u8>>, NoIntroduction> {
             read => read?,
         };
         header.truncate(start + read);
+        if is_hopeless(&header) {
+            return Err(NoIntroduction::Malformed);
+        }
         if complete && read == take {
             return Ok(Some(header));
         }
@@ -118,6 +121,15 @@ fn version_2(header: &[u8], seen: &[u8]) -> (usize, bool) {
     (missing.min(seen.len()), whole)
 }
 
+/// Whether this begins like version 2 and can never be a header: another signature, or a length beyond all reason.
+fn is_hopeless(header: &[u8]) -> bool {
+    let signature = header.len().min(SIGNATURE.len());
+    let announced = header.get(14..16).map(|length| u16::from_be_bytes([length[0], length[1]]));
+    header.starts_with(b"\r")
+        && (header[..signature] != SIGNATURE[..signature]
+            || announced.is_some_and(|length| usize::from(length) + 16 > LONGEST))
+}
+
 fn read(bytes: &[u8]) -> Result<Introduction, NoIntroduction> {
     let (header, _) =
         ProxyHeader::parse(bytes, ParseConfig::default()).map_err(|_| NoIntroduction::Malformed)?;
@@ -142,6 +154,9 @@ fn read(bytes: &[u8]) -> Result<Introduction, NoIntroduction> {
     let addresses = header.proxied_address().map(|a| (a.source, a.destination));
     Ok(Introduction { addresses, notes })
 }
+
+/// What a version 2 header begins with.
+const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// How long a required header may take: it is the first thing a proxy sends.
 const REQUIRE_PATIENCE: Duration = Duration::from_secs(10);
@@ -233,11 +248,16 @@ mod tests {
         let (result, left) = exchange(ehlo(), ProxyProtocol::Accept).await;
         assert!(result.unwrap().is_none());
         assert_eq!(left, b"EHLO x\r\n");
-        for bad in
-            [&b"PROXY TCP4 1.2.3.4\r\n"[..], b"PROXY\n", &[b'P'; 5000], b"\r\nEHLO x\r\n         "]
-        {
+        for bad in [
+            &b"PROXY TCP4 1.2.3.4\r\n"[..],
+            b"PROXY\n",
+            &[b'P'; 5000],
+            b"\r\nEHLO x",
+            b"\r\n\r\n\0\r\nQUIT\r\nEHLO client.example\r\n",
+            b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff",
+        ] {
             let (result, _) = exchange(vec![bad.to_vec()], ProxyProtocol::Require).await;
-            assert!(result.is_err(), "{}", bad.escape_ascii());
+            assert!(matches!(result, Err(NoIntroduction::Malformed)), "{}", bad.escape_ascii());
         }
     }
 }

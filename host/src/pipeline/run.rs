@@ -165,7 +165,8 @@ impl Run {
         let what = match turn(status, txn.reply.take()) {
             Turn::Next => {
                 stage.breaker.good();
-                return None;
+                // Stages behind one that has refused a recipient would keep what the client is told was refused.
+                return refused_for_all(txn, self.phase);
             }
             Turn::End(decision) => {
                 stage.breaker.good();
@@ -249,7 +250,11 @@ pub(super) fn message_id(txn: &Transaction) -> String {
 
 /// Every stage has said "continue". Over LMTP each recipient's verdict stands for itself.
 fn end_of_chain(txn: &Transaction, phase: Phase) -> Decision {
+    refused_for_all(txn, phase).unwrap_or(const { Decision::bare(Kind::Accept) })
+}
+
+/// Over SMTP the refusal of one recipient is the refusal of the message.
+fn refused_for_all(txn: &Transaction, phase: Phase) -> Option<Decision> {
     let one_for_all = phase == Phase::SAVE && !txn.client.lmtp;
-    let merged = one_for_all.then(|| merge_recipients(&txn.envelope)).flatten();
-    merged.unwrap_or(const { Decision::bare(Kind::Accept) })
+    one_for_all.then(|| merge_recipients(&txn.envelope)).flatten()
 }

@@ -4,7 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use abi_stable::library::{AbiHeader, LibraryError};
+use serde::{Deserialize, Serialize};
 
+use super::attempt::AttemptError;
+use super::digest::Digest;
 use super::elf::ElfError;
 use super::layout::REBUILD;
 use super::manifest::ManifestError;
@@ -91,6 +94,22 @@ pub enum Cause {
     /// The manifest cannot be used.
     #[error(transparent)]
     Manifest(#[from] ManifestError),
+    /// The operator has listed what may be loaded, and this is not on the list.
+    #[error("is not listed in plugins_allow; add '{name}' there, or remove the file")]
+    NotAllowed {
+        /// Name of the plugin.
+        name: String,
+    },
+    /// The operator has said which content is expected.
+    #[error(
+        "has sha256 {found}, expected {expected} (plugins_sha256); install the file that was meant, or correct the pin"
+    )]
+    Pin {
+        /// Hash of its content.
+        found: Digest,
+        /// What it was to be.
+        expected: String,
+    },
     /// A name that the host or another file offers.
     #[error(
         "{what} name '{name}' is also offered by {other}, expected one file per name; remove one of them"
@@ -114,14 +133,9 @@ pub enum Cause {
     /// The copy cannot be loaded.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// The code does not say what the note says: the note was edited, or belongs to other code.
-    #[error(
-        "its {what} differs between the code and the ELF note; build it again with export_plugin!"
-    )]
-    Disagrees {
-        /// What differs.
-        what: &'static str,
-    },
+    /// A child process that tried it did not end well.
+    #[error(transparent)]
+    Attempt(#[from] AttemptError),
 }
 
 impl Cause {
@@ -136,11 +150,13 @@ impl Cause {
             Self::Ownership(Ownership::Writable { .. }) => "plugin.mode",
             Self::Elf(error) => error.code(),
             Self::Manifest(error) => error.code(),
+            Self::NotAllowed { .. } => "plugin.not_allowed",
+            Self::Pin { .. } => "plugin.sha256",
             Self::Duplicate { .. } => "plugin.duplicate",
             Self::Changed => "plugin.changed",
             Self::Copy(_) => "plugin.copy",
             Self::Open(error) => error.code(),
-            Self::Disagrees { .. } => "plugin.disagrees",
+            Self::Attempt(error) => error.code(),
         }
     }
 
@@ -151,7 +167,7 @@ impl Cause {
 }
 
 /// Why a file that looked well could not be loaded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum OpenError {
     /// `dlopen` failed: a library or symbol is missing, the C library is too old.
     #[error(
@@ -175,6 +191,11 @@ pub enum OpenError {
     /// Its root constructor panicked.
     #[error("its root cannot be made: {0}; build it with export_plugin!")]
     Root(String),
+    /// The code does not say what the note says: the note was edited, or belongs to other code.
+    #[error(
+        "its {0} differs between the code and the ELF note; build it again with export_plugin!"
+    )]
+    Disagrees(String),
 }
 
 impl OpenError {
@@ -187,6 +208,7 @@ impl OpenError {
             Self::LayoutHidden => "plugin.layout_hidden",
             Self::Layout(_) => "plugin.layout",
             Self::Root(_) => "plugin.root",
+            Self::Disagrees(_) => "plugin.disagrees",
         }
     }
 

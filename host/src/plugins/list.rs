@@ -10,6 +10,7 @@ use super::inspect::Finding;
 use super::load::Checked;
 use super::names;
 use super::one_line::shown;
+use super::policy::OnError;
 use super::scan::{ScanError, scan};
 
 /// Lists a plugins directory. `taken_names` are those of the built-in processors.
@@ -30,7 +31,7 @@ pub fn list(dir: &Path, taken_names: &[&str]) -> Result<Listing, ScanError> {
         }
         rows.push(row);
     }
-    for error in names::duplicates(&checked, taken_names) {
+    for error in names::duplicates(&checked, taken_names, OnError::Fail) {
         let file = shown(error.path());
         rows.iter_mut().filter(|row| row.file == file).for_each(|row| row.refuse(&error));
     }

@@ -8,35 +8,55 @@ use guerrilla_plugin_abi::Root_Ref;
 
 use super::digest::Digest;
 use super::elf::Image;
-use super::error::{Cause, LoadError};
-use super::ffi::open_root;
-use super::manifest::Manifest;
+use super::error::{Cause, LoadError, OpenError};
+use super::ffi::{Constructor, Origin, loading, open_root};
+use super::manifest::{Api, Manifest};
 use super::names;
 use super::one_line::shown;
 use super::ownership::Ownership;
+use super::policy::{self, OnError};
 use super::private_copy::PrivateDir;
+use super::probe::{Findings, Prober, Wishes};
 use super::scan::{Candidate, scan};
 use super::source::Source;
 
-/// Loads every plugin file of a directory: in the order of their names, or none of them.
+/// Loads the plugin files of a directory, in the order of their names: all of them, or what [`OnError`] says.
 ///
 /// # Errors
 /// Everything that is wrong, not only the first: an operator corrects it all and starts once more. When a file
 /// fails a check that needs no code of it to run, no code of any file was run.
-pub fn load_dir(dir: &Path, options: &LoadOptions<'_>) -> Result<Vec<LoadedFile>, Vec<LoadError>> {
+pub fn load_dir(dir: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Vec<LoadError>> {
     let candidates = scan(dir).map_err(|error| vec![error.into()])?;
-    let (checked, mut errors) = split(candidates.iter().map(Checked::of));
-    errors.extend(names::duplicates(&checked, options.taken_names));
-    if !errors.is_empty() {
-        return Err(errors);
-    }
+    let mut refused = Refused { all: Vec::new(), on_error: options.on_error };
+    let checked = candidates.iter().map(|candidate| Checked::wanted(candidate, options));
+    let checked = refused.sift(checked)?;
+    let duplicates = names::duplicates(&checked, options.taken_names, options.on_error);
+    let checked = refused.drop(checked, duplicates)?;
     if checked.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Loaded { files: Vec::new(), skipped: refused.all });
     }
     let private = PrivateDir::create(options.runtime_dir).map_err(|error| vec![error.into()])?;
-    let (loaded, errors) =
-        split(checked.into_iter().map(|file| file.load(&private, options.generation)));
-    if errors.is_empty() { Ok(loaded) } else { Err(errors) }
+    let copied =
+        refused.sift(checked.into_iter().map(|file| file.copy(&private, options.generation)))?;
+    let copied = refused.sift(tried(copied, options.prober).into_iter())?;
+    let files = refused.sift(copied.into_iter().map(|file| file.load(options.generation)))?;
+    Ok(Loaded { files, skipped: refused.all })
+}
+
+/// What the files of a directory offer, in the order of their names, without running any of them.
+///
+/// # Errors
+/// Everything for which [`load_dir`] would refuse one of them before it runs code.
+pub fn manifests(
+    dir: &Path,
+    taken_names: &[&str],
+) -> Result<Vec<(PathBuf, Manifest)>, Vec<LoadError>> {
+    let candidates = scan(dir).map_err(|error| vec![error.into()])?;
+    let mut refused = Refused { all: Vec::new(), on_error: OnError::Fail };
+    let checked = refused.sift(candidates.iter().map(Checked::of))?;
+    let duplicates = names::duplicates(&checked, taken_names, OnError::Fail);
+    let checked = refused.drop(checked, duplicates)?;
+    Ok(checked.into_iter().map(|file| (file.path, file.manifest)).collect())
 }
 
 /// How to load.
@@ -49,6 +69,23 @@ pub struct LoadOptions<'a> {
     pub generation: u64,
     /// Names and aliases that no plugin may offer: those of the built-in processors.
     pub taken_names: &'a [&'a str],
+    /// Names of plugins or of files; what is not among them is refused. `None` allows all.
+    pub allow: Option<&'a [String]>,
+    /// Name of a plugin or file, and the SHA-256 in hexadecimal digits that its content must have.
+    pub sha256: &'a [(String, String)],
+    /// What a file that cannot be used means for the others.
+    pub on_error: OnError,
+    /// Tries each file in a child process first; `None` loads untried.
+    pub prober: Option<&'a Prober>,
+}
+
+/// What a directory came to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What was loaded.
+    pub files: Vec<LoadedFile>,
+    /// What was not; empty but with [`OnError::Skip`].
+    pub skipped: Vec<LoadError>,
 }
 
 /// A plugin file whose code is mapped, for ever.
@@ -63,8 +100,16 @@ pub struct LoadedFile {
     pub generation: u64,
     /// Where instances come from.
     pub root: Root_Ref,
+    origin: Origin,
     /// What is odd about it but no reason to refuse it; one line each, naming the file.
     pub warnings: Vec<String>,
+}
+
+impl LoadedFile {
+    /// What makes instances of its processors.
+    pub(crate) fn constructor(&self) -> Constructor {
+        Constructor::File(self.root, self.origin)
+    }
 }
 
 impl fmt::Debug for LoadedFile {
@@ -84,6 +129,8 @@ impl fmt::Debug for LoadedFile {
 pub(super) struct Checked {
     pub(super) path: PathBuf,
     pub(super) manifest: Manifest,
+    /// The manifest as the file has it.
+    note: Vec<u8>,
     source: Source,
     sha256: Digest,
     warnings: Vec<String>,
@@ -97,9 +144,9 @@ impl Checked {
         let mut source = candidate.open().map_err(refuse)?;
         Ownership::check(source.metadata()).map_err(|why| refuse(why.into()))?;
         let content = source.read().map_err(refuse)?;
-        let text = manifest_text(&content).map_err(refuse)?;
-        let (manifest, warnings) = Manifest::parse(text)
-            .map_err(|why| Cause::from(why).of(path, Manifest::name_in(text)))?;
+        let note = manifest_text(&content).map_err(refuse)?;
+        let (manifest, warnings) = Manifest::parse(note)
+            .map_err(|why| Cause::from(why).of(path, Manifest::name_in(note)))?;
         Ok(Self {
             path: path.to_owned(),
             sha256: Digest::of(&content),
@@ -108,8 +155,18 @@ impl Checked {
                 .map(|warning| format!("plugin '{}' ({}): {warning}", manifest.name, shown(path)))
                 .collect(),
             manifest,
+            note: note.to_owned(),
             source,
         })
+    }
+
+    /// Checks one, and that the operator wants it.
+    fn wanted(candidate: &Candidate, options: &LoadOptions<'_>) -> Result<Self, LoadError> {
+        let this = Self::of(candidate)?;
+        match policy::check(options, &this.path, &this.manifest.name, this.sha256) {
+            Ok(()) => Ok(this),
+            Err(cause) => Err(this.refuse(cause)),
+        }
     }
 
     /// This file's error.
@@ -117,62 +174,135 @@ impl Checked {
         cause.of(&self.path, Some(self.manifest.name.clone()))
     }
 
-    /// Loads a private copy. From here on code of the file runs.
-    pub(super) fn load(
+    /// Makes the private copy.
+    pub(super) fn copy(
         mut self,
         private: &PrivateDir,
         generation: u64,
-    ) -> Result<LoadedFile, LoadError> {
-        let root = self.open(private, generation).map_err(|cause| self.refuse(cause))?;
-        Ok(LoadedFile {
-            path: self.path,
-            manifest: self.manifest,
-            sha256: self.sha256,
-            generation,
-            root,
-            warnings: self.warnings,
-        })
+    ) -> Result<Copied, LoadError> {
+        match self.store(private, generation) {
+            Ok(copy) => Ok(Copied { file: self, copy }),
+            Err(cause) => Err(self.refuse(cause)),
+        }
     }
 
-    fn open(&mut self, private: &PrivateDir, generation: u64) -> Result<Root_Ref, Cause> {
+    fn store(&mut self, private: &PrivateDir, generation: u64) -> Result<PathBuf, Cause> {
         // Not kept since the checks, so that a directory of big files is never in memory at once.
         let content = self.source.read()?;
         if Digest::of(&content) != self.sha256 {
             return Err(Cause::Changed);
         }
-        let copy = private
-            .store(&self.manifest.name, generation, self.sha256, &content)
-            .map_err(Cause::Copy)?;
-        let root = open_root(&copy);
+        let name = &self.manifest.name;
+        private.store(name, generation, self.sha256, &content).map_err(Cause::Copy)
+    }
+}
+
+/// A file whose private copy is there to be mapped.
+#[derive(Debug)]
+pub(super) struct Copied {
+    file: Checked,
+    copy: PathBuf,
+}
+
+impl Copied {
+    /// Has a child process try the copy.
+    pub(super) fn ask(&self, prober: &Prober, wishes: &Wishes) -> Result<Findings, LoadError> {
+        prober.ask(&self.copy, wishes).map_err(|cause| self.file.refuse(cause))
+    }
+
+    /// Loads the copy. From here on code of the file runs in this process.
+    pub(super) fn load(self, generation: u64) -> Result<LoadedFile, LoadError> {
+        let Self { file, copy } = self;
+        let origin = Origin { plugin: file.manifest.name.clone().leak(), generation };
+        // Leaked, for what is mapped is never unmapped either.
+        let culprit =
+            format!("in plugin {} (being loaded, generation {generation})", origin.plugin);
+        let root = loading(culprit.leak(), || open_checked(&copy, &file.note, file.manifest.api));
         // What is mapped stays mapped. A copy that cannot be removed goes with its directory.
         let _ = fs::remove_file(&copy);
-        let root = root?;
-        let api = self.manifest.api;
-        if root.manifest().as_str().as_bytes() != manifest_text(&content)? {
-            return Err(Cause::Disagrees { what: "manifest" });
-        }
-        if root.panic_abort() {
-            return Err(Cause::Disagrees { what: "panic mode" });
-        }
-        if root.api_minor() != api.minor {
-            return Err(Cause::Disagrees { what: "API version" });
-        }
-        Ok(root)
+        let root = root.map_err(|why| file.refuse(why.into()))?;
+        Ok(LoadedFile {
+            path: file.path,
+            manifest: file.manifest,
+            sha256: file.sha256,
+            generation,
+            root,
+            origin,
+            warnings: file.warnings,
+        })
     }
+}
+
+/// Tries copies in child processes, if there is a way to.
+fn tried(copied: Vec<Copied>, prober: Option<&Prober>) -> Vec<Result<Copied, LoadError>> {
+    let Some(prober) = prober else {
+        tracing::debug!("plugins are loaded untried: no guerrillad is known to try them in");
+        return copied.into_iter().map(Ok).collect();
+    };
+    let paths: Vec<PathBuf> = copied.iter().map(|file| file.copy.clone()).collect();
+    let answers = prober.try_all(&paths).into_iter();
+    let judged = copied.into_iter().zip(answers);
+    judged
+        .map(|(file, answer)| answer.map_err(|why| file.file.refuse(why)).map(|()| file))
+        .collect()
+}
+
+/// Maps a file whose bytes were checked, and compares what its code says with what its note says.
+pub(super) fn open_checked(path: &Path, note: &[u8], api: Api) -> Result<Root_Ref, OpenError> {
+    let root = open_root(path)?;
+    let disagrees = |what: &str| Err(OpenError::Disagrees(what.to_owned()));
+    if root.manifest().as_str().as_bytes() != note {
+        return disagrees("manifest");
+    }
+    if root.panic_abort() {
+        return disagrees("panic mode");
+    }
+    if root.api_minor() != api.minor {
+        return disagrees("API version");
+    }
+    Ok(root)
 }
 
 fn manifest_text(content: &[u8]) -> Result<&[u8], Cause> {
     Ok(Image::parse(content)?.manifest()?)
 }
 
-fn split<T>(results: impl Iterator<Item = Result<T, LoadError>>) -> (Vec<T>, Vec<LoadError>) {
-    let mut good = Vec::new();
-    let mut bad = Vec::new();
-    for result in results {
-        match result {
-            Ok(value) => good.push(value),
-            Err(error) => bad.push(error),
-        }
+/// What was refused so far, and whether the rest may go on.
+struct Refused {
+    all: Vec<LoadError>,
+    on_error: OnError,
+}
+
+impl Refused {
+    /// The good ones.
+    ///
+    /// # Errors
+    /// All the bad ones, when one of them is enough to fail.
+    fn sift<T>(
+        &mut self,
+        results: impl Iterator<Item = Result<T, LoadError>>,
+    ) -> Result<Vec<T>, Vec<LoadError>> {
+        let good = results.filter_map(|result| result.map_err(|error| self.all.push(error)).ok());
+        let good = good.collect();
+        self.go_on(good)
     }
-    (good, bad)
+
+    /// Without the files that these errors are about.
+    fn drop(
+        &mut self,
+        files: Vec<Checked>,
+        errors: Vec<LoadError>,
+    ) -> Result<Vec<Checked>, Vec<LoadError>> {
+        let is_good = |file: &Checked| errors.iter().all(|error| error.path() != file.path);
+        let good = files.into_iter().filter(is_good).collect();
+        self.all.extend(errors);
+        self.go_on(good)
+    }
+
+    fn go_on<T>(&mut self, good: T) -> Result<T, Vec<LoadError>> {
+        if self.on_error == OnError::Fail && !self.all.is_empty() {
+            return Err(std::mem::take(&mut self.all));
+        }
+        Ok(good)
+    }
 }

@@ -119,4 +119,4 @@ impl RuntimeDirError {
     }
 }
 
-const SET: &str = "set TMPDIR to a directory of the daemon's own";
+const SET: &str = "set plugins_runtime_dir to a directory of the daemon's own";

@@ -2,6 +2,7 @@
 //! them byte by byte, or stand in `tests/broken-plugins`.
 
 mod bytes;
+mod choosing;
 mod fixtures;
 mod inspecting;
 mod loading;

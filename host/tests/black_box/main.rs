@@ -6,17 +6,29 @@
 //!
 //! All modules are one test binary, so that the plugins are built once and the whole suite shares two cores.
 
+mod behind_haproxy;
+mod behind_nginx;
 mod command_line;
 mod config_files;
 mod delivery;
+mod descriptors;
+mod full_disk;
 mod hanging_plugins;
+mod idle;
 mod lifecycle;
 mod limits;
+mod memory;
 mod outside_workspace;
+mod pace;
+mod plugin_crash;
 mod plugin_files;
+mod plugin_probe;
+mod plugin_tools;
 mod plugins;
 mod proxies;
+mod proxy_header;
 mod replies;
+mod sections;
 mod support;
 mod tls;
 mod transcripts;

@@ -74,6 +74,7 @@ fn header_injection_is_refused() {
         ("X", "a\nb"),
         ("X", "a\0"),
         ("X Y", "a"),
+        ("X:", "a"),
         ("", "a"),
         ("X", "a\r\n"),
         ("X\r\nY", "a"),

@@ -1,6 +1,7 @@
 //! Calling a plugin, and getting back what it has taken hold of.
 
 use std::collections::HashMap;
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
@@ -15,7 +16,8 @@ use crate::mail::Transaction;
 
 /// One configured processor: what a stage calls.
 pub(crate) struct Instance {
-    plugin: InstanceBox,
+    /// Dropped by `drop` itself, for its code runs then.
+    plugin: ManuallyDrop<InstanceBox>,
     record: &'static Record,
 }
 
@@ -25,7 +27,16 @@ pub(crate) enum Constructor {
     /// A processor of the host's own, or of the embedder's.
     Builtin(guerrilla_plugin_api::__border::Create),
     /// A processor of a file.
-    File(Root_Ref),
+    File(Root_Ref, Origin),
+}
+
+/// Which plugin an instance belongs to.
+#[derive(Clone, Copy)]
+pub(crate) struct Origin {
+    /// Its name.
+    pub(crate) plugin: &'static str,
+    /// Number of the load.
+    pub(crate) generation: u64,
 }
 
 /// What a question came to.
@@ -54,17 +65,23 @@ impl Instance {
         processor: &str,
         config: &str,
     ) -> Result<Self, CreateError> {
-        let record = host::register(processor);
+        let origin = match make {
+            Constructor::Builtin(_) => None,
+            Constructor::File(_, origin) => Some(origin),
+        };
+        let record = host::register(processor, origin);
         let host = abi::Host { token: record.token, vt: host::TABLE };
         let mut made: ROption<InstanceBox> = RNone;
-        let status = match make {
+        let status = record.calling(None, || match make {
             Constructor::Builtin(create) => create(&host, config, &mut made),
-            Constructor::File(root) => {
+            Constructor::File(root, _) => {
                 root.create()(&host, processor.into(), config.into(), &mut made)
             }
-        };
+        });
         match (status, made) {
-            (Status::CONTINUE, RSome(plugin)) => Ok(Self { plugin, record }),
+            (Status::CONTINUE, RSome(plugin)) => {
+                Ok(Self { plugin: ManuallyDrop::new(plugin), record })
+            }
             (status, _) => {
                 record.retire();
                 Err(match record.explanation() {
@@ -77,16 +94,16 @@ impl Instance {
 
     /// Lets it open what it needs.
     pub(crate) fn start(&self) -> Result<(), String> {
-        self.outcome(self.plugin.start())
+        self.outcome(self.record.calling(None, || self.plugin.start()))
     }
 
     /// Asks a question.
     pub(crate) fn process(&self, phase: Phase, mut txn: Box<Transaction>) -> Called {
         txn.phase = phase;
-        let _calling = self.record.calling(txn.client.session);
+        let session = Some(txn.client.session);
         *txn.lease.get_mut() = HOLDABLE;
         let raw = Box::into_raw(txn);
-        let status = self.plugin.process(phase, lend(raw));
+        let status = self.record.calling(session, || self.plugin.process(phase, lend(raw)));
         // SAFETY: the transaction is alive, held or not, until this function or `complete` turns it back into
         // a box; other threads touch this one field only as the atomic it is.
         let lease = unsafe { (*raw).lease.load(Ordering::Acquire) };
@@ -103,10 +120,10 @@ impl Instance {
         event: Event,
         mut txn: Box<Transaction>,
     ) -> (Box<Transaction>, Result<(), String>) {
-        let _calling = self.record.calling(txn.client.session);
+        let session = Some(txn.client.session);
         *txn.lease.get_mut() = LENT;
         let raw = Box::into_raw(txn);
-        let status = self.plugin.event(event, lend(raw));
+        let status = self.record.calling(session, || self.plugin.event(event, lend(raw)));
         // SAFETY: as above; a lease that is merely lent cannot be held.
         let txn = unsafe { Box::from_raw(raw) };
         (txn, self.outcome(status))
@@ -114,12 +131,12 @@ impl Instance {
 
     /// No more questions will come.
     pub(crate) fn drain(&self, deadline_ms: u64) {
-        self.plugin.drain(deadline_ms);
+        self.record.calling(None, || self.plugin.drain(deadline_ms));
     }
 
     /// Ends its threads. The host is deaf to it afterwards.
     pub(crate) fn stop(&self) {
-        self.plugin.stop();
+        self.record.calling(None, || self.plugin.stop());
         self.record.retire();
     }
 
@@ -142,6 +159,9 @@ impl Instance {
 impl Drop for Instance {
     fn drop(&mut self) {
         self.record.retire();
+        let plugin = &mut self.plugin;
+        // SAFETY: dropped here and nowhere else, and nobody can use it afterwards.
+        self.record.calling(None, || unsafe { ManuallyDrop::drop(plugin) });
     }
 }
 

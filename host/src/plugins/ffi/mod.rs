@@ -3,6 +3,7 @@
 //! - [`open`]: from a file to its checked root (`dlopen`, layouts).
 //! - [`txn`]: the functions a plugin reads and changes a transaction with.
 //! - [`host`]: the functions it logs, counts and completes with.
+//! - [`crash`]: the last words of a process that dies in a plugin.
 //! - [`instance`]: calling a plugin, and getting back what it has taken hold of.
 //!
 //! # Safety
@@ -13,10 +14,13 @@
 //! behind the pointer but through the functions that the plugin calls, and a plugin uses one
 //! transaction on one thread at a time (the SDK's types see to it; the border demands it).
 
+mod crash;
 pub(crate) mod host;
 mod instance;
 mod open;
 mod txn;
 
-pub(crate) use instance::{Called, Constructor, Instance};
+pub use crash::{attribute_crashes, end_is_expected};
+pub(super) use host::loading;
+pub(crate) use instance::{Called, Constructor, Instance, Origin};
 pub(super) use open::open_root;

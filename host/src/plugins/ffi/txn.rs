@@ -246,6 +246,9 @@ extern "C" fn set_note<'a, 'k, 'v>(
     value: RSlice<'v, u8>,
 ) -> Status {
     shielded(Status::INTERNAL, || {
+        if RESERVED.iter().any(|prefix| key.as_str().starts_with(prefix)) {
+            return Status::BAD_VALUE;
+        }
         let txn = exclusive(ctx);
         let (notes, most): (&mut Notes, usize) = match scope {
             // SAFETY: as in `change`.
@@ -334,6 +337,9 @@ extern "C" fn hold<'a>(ctx: RRef<'a, ()>) -> ROption<HeldTxn> {
         RSome(HeldTxn { token, txn: lend(txn) })
     })
 }
+
+/// Notes that a trusted proxy has filled: no plugin may pretend to be one.
+const RESERVED: [&str; 2] = ["proxy.", "xforward."];
 
 /// Changes the envelope; there must be one.
 fn change(ctx: RRef<'_, ()>, edit: impl FnOnce(&mut Envelope) -> Status) -> Status {

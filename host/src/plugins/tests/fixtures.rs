@@ -106,7 +106,9 @@ impl Dirs {
         taken_names: &[&str],
     ) -> Result<Vec<LoadedFile>, Vec<LoadError>> {
         let runtime_dir = Some(self.runtime.path());
-        load_dir(self.plugins.path(), &LoadOptions { runtime_dir, generation: 1, taken_names })
+        let options =
+            LoadOptions { runtime_dir, generation: 1, taken_names, ..LoadOptions::default() };
+        load_dir(self.plugins.path(), &options).map(|loaded| loaded.files)
     }
 
     /// The one error that loading ends in.

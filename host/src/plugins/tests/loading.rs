@@ -56,7 +56,7 @@ fn a_file_that_changes_between_check_and_load_is_not_loaded() {
     let checked = Checked::of(&candidates[0]).expect("whole");
     dirs.put("libhello.so", &patched(hello(), "Adds an X-Hello", "Adds an X-Hullo"));
     let private = PrivateDir::create(Some(dirs.runtime.path())).expect("made");
-    let error = checked.load(&private, 1).expect_err("another file");
+    let error = checked.copy(&private, 1).expect_err("another file");
     assert_eq!(error.code(), "plugin.changed");
 }
 
@@ -129,7 +129,7 @@ fn the_runtime_directory_must_be_safe_and_there() {
         refused.to_string(),
         format!(
             "plugin runtime directory {dir}: mode 0777 lets others than its owner write, expected at most 0755: \
-             chmod go-w it, or set TMPDIR to a directory of the daemon's own"
+             chmod go-w it, or set plugins_runtime_dir to a directory of the daemon's own"
         )
     );
 

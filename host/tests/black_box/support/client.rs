@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
@@ -53,6 +53,12 @@ impl Client {
             assert!(greeting.starts_with("421 "), "{greeting}");
             assert!(Instant::now() < deadline, "no place for {PATIENCE:?}");
         }
+    }
+
+    /// Its own end of a TCP connection.
+    #[track_caller]
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.wire.local_address().expect("a TCP connection")
     }
 
     /// Connects to a Unix socket.
@@ -166,6 +172,22 @@ impl Client {
         panic!("more than expected: \"{}\"", self.received.escape_ascii());
     }
 
+    /// Whether anything comes within so long.
+    #[track_caller]
+    pub(crate) fn hears_within(&mut self, patience: Duration) -> bool {
+        if !self.received.is_empty() {
+            return true;
+        }
+        self.wire.wait_for(patience).expect("a timeout");
+        let came = self.more();
+        self.wire.wait_for(PATIENCE).expect("a timeout");
+        match came {
+            Ok(came) => came,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            Err(error) => panic!("no reply ({error})"),
+        }
+    }
+
     /// Says that nothing more will be sent, while replies may still come.
     pub(crate) fn finish(&self) {
         // A server that has closed already has made this needless.
@@ -183,16 +205,37 @@ impl Client {
 /// A stream socket.
 trait Wire: Read + Write {
     fn finish(&self) -> io::Result<()>;
+
+    /// How long a read may wait.
+    fn wait_for(&self, patience: Duration) -> io::Result<()>;
+
+    fn local_address(&self) -> Option<SocketAddr>;
 }
 
 impl Wire for TcpStream {
     fn finish(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
+
+    fn wait_for(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        self.local_addr().ok()
+    }
 }
 
 impl Wire for UnixStream {
     fn finish(&self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn wait_for(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+
+    fn local_address(&self) -> Option<SocketAddr> {
+        None
     }
 }

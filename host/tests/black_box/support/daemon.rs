@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::control::Control;
 use super::plugins::Plugin;
-use super::process::{Output, Process, guerrillad};
+use super::process::{Output, Process, guerrillad_by};
+use super::usage::Usage;
 
 /// What a daemon is to be started with.
 ///
@@ -23,6 +24,7 @@ pub(crate) struct Setup {
     config: Value,
     dir: TempDir,
     flags: Vec<String>,
+    starter: Vec<String>,
 }
 
 impl Setup {
@@ -62,6 +64,7 @@ impl Setup {
             }),
             dir: dir.expect("a temporary directory"),
             flags: Vec::new(),
+            starter: Vec::new(),
         };
         let plugins = setup.plugins_dir();
         fs::create_dir(&plugins).expect("a fresh directory");
@@ -101,6 +104,12 @@ impl Setup {
     /// Adds a flag of `serve`.
     pub(crate) fn flag(mut self, flag: &str) -> Self {
         self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// Lets a program start it: its words, behind which the daemon's own come. It must execute them in its own place.
+    pub(crate) fn started_by(mut self, words: &[&str]) -> Self {
+        self.starter = words.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
@@ -148,7 +157,7 @@ impl Setup {
         let (file, plugins) = (self.write_config(), self.plugins_dir().display().to_string());
         let usual = ["serve", "-c", &file, "--plugins-dir", &plugins];
         let flags = self.flags.iter().map(String::as_str);
-        guerrillad(self.dir(), usual.into_iter().chain(flags))
+        guerrillad_by(&self.starter, self.dir(), usual.into_iter().chain(flags))
     }
 }
 
@@ -174,6 +183,11 @@ impl Daemon {
 
     pub(crate) fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// What it takes of the machine.
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::of(self.pid())
     }
 
     pub(crate) fn dir(&self) -> &Path {

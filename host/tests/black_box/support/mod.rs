@@ -5,12 +5,14 @@
 //! - [`client`]: raw SMTP.
 //! - [`plugins`]: the plugin files, built as users build them.
 //! - [`control`]: the other end of a plugin that waits for the test.
+//! - [`usage`]: memory, processor time and descriptors of a process.
 
 mod client;
 mod control;
 mod daemon;
 mod plugins;
 mod process;
+mod usage;
 
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ pub(crate) use control::Control;
 pub(crate) use daemon::{Daemon, Setup, complaints};
 pub(crate) use plugins::{Plugin, build_in};
 pub(crate) use process::{Process, guerrillad};
+pub(crate) use usage::Usage;
 
 /// How long anything may take that is to happen at all; generous, for a machine that is busy with a build.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

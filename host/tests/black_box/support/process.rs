@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,8 +17,18 @@ use super::PATIENCE;
 
 /// The daemon's binary with these arguments, in this directory.
 pub(crate) fn guerrillad<I: IntoIterator<Item: AsRef<OsStr>>>(dir: &Path, args: I) -> Process {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_guerrillad"));
-    command.args(args).current_dir(dir);
+    guerrillad_by(&[], dir, args)
+}
+
+/// The same, started by a program that executes what follows its own arguments, such as `unshare --mount`.
+pub(crate) fn guerrillad_by<I: IntoIterator<Item: AsRef<OsStr>>>(
+    starter: &[String],
+    dir: &Path,
+    args: I,
+) -> Process {
+    let mut words = starter.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_guerrillad")]);
+    let mut command = Command::new(words.next().expect("at least the daemon"));
+    command.args(words).args(args).current_dir(dir);
     Process::spawn(command)
 }
 
@@ -29,8 +41,18 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    pub(crate) fn spawn(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::spawn_with(command, Stdio::null())
+    }
+
+    /// With a listening socket as its standard input: it has a port from the start, which nobody else can have taken, and
+    /// a client that is early waits in the socket's queue.
+    pub(crate) fn spawn_listening(command: Command, socket: TcpListener) -> Self {
+        Self::spawn_with(command, OwnedFd::from(socket).into())
+    }
+
+    fn spawn_with(mut command: Command, stdin: Stdio) -> Self {
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = Output::of(child.stdout.take().expect("piped"));
         let stderr = Output::of(child.stderr.take().expect("piped"));

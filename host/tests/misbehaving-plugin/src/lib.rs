@@ -1,16 +1,18 @@
 //! Processors that go wrong, each in one way, for the daemon's black-box tests.
 //!
 //! - `panics`: in a hook, in `create`, `start`, `settled` or `drop`.
+//! - `crashes`: ends the process, in every way.
 //! - `hangs`: blocks until the test says go.
 //! - `holds`: takes hold of the transaction and completes it late, never, or not at all.
 //! - `answers`: the mail itself says what the verdict is to be, also such that contradict themselves.
 //! - `policy`: the one well-behaved one: refuses what the SMTP dialogues want refused.
 //! - `recorder`: writes down what it is asked and told, so that a test can read it.
 //! - `control`: how a test and a processor wait for each other without a clock.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod answers;
 mod control;
+mod crashes;
 mod hangs;
 mod holds;
 mod panics;
@@ -18,6 +20,7 @@ mod policy;
 mod recorder;
 
 use answers::Answers;
+use crashes::{Aborts, Crashes, Exits, Overflows};
 use hangs::Hangs;
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
 use panics::{
@@ -28,7 +31,10 @@ use policy::Policy;
 use recorder::Recorder;
 
 guerrilla_plugin_api::export_plugin!(
+    Aborts,
     Answers,
+    Crashes,
+    Exits,
     FailsToSettle,
     FailsToStart,
     Hangs,
@@ -37,6 +43,7 @@ guerrilla_plugin_api::export_plugin!(
     HoldsAndPanics,
     HoldsForever,
     HoldsUntilTold,
+    Overflows,
     Panics,
     PanicsInCreate,
     PanicsInDrop,

@@ -8,7 +8,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use guerrilla_plugin_api::{Blocking, Event, Host, Phase, Plugin, Recipient, Transaction, Verdict};
+use guerrilla_plugin_api::{
+    Blocking, Event, Host, Phase, Plugin, Recipient, Scope, Transaction, Verdict,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -76,8 +78,12 @@ impl Plugin for Recorder {
             "rcpt": recipients,
             "body": txn.body().escape_ascii().to_string(),
             "remote_ip": txn.remote_ip(),
+            "remote_port": txn.remote_port(),
+            "local_ip": txn.local_ip(),
+            "local_port": txn.local_port(),
             "remote_name": txn.remote_name(),
             "helo": txn.helo(),
+            "notes": proxy_notes(&txn),
         });
         self.write("settled", txn.queued_id(), details);
         Verdict::CONTINUE
@@ -96,4 +102,14 @@ impl Recorder {
         }
         self.host.info(format_args!("recorded {what} {id}"));
     }
+}
+
+/// What the daemon has noted of what a proxy said.
+fn proxy_notes(txn: &Transaction<'_>) -> Value {
+    let keys = ["alpn", "authority", "ssl_version", "ssl_cipher", "ssl_cn", "unique_id"];
+    let note = |key: &str| {
+        let value = txn.note(Scope::Session, &format!("proxy.{key}"))?;
+        Some((key.to_owned(), String::from_utf8_lossy(value).into()))
+    };
+    Value::Object(keys.into_iter().filter_map(note).collect())
 }

@@ -1,11 +1,11 @@
-//! `guerrillad plugins`: what files say of themselves. No code of theirs is run.
+//! `list` and `inspect`: what files say of themselves. No code of theirs is run.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
-use super::{CONFIG, complain};
+use crate::cli::{CONFIG, complain};
 use crate::daemon::builtins;
 use crate::plugins;
 

@@ -1,0 +1,92 @@
+//! `guerrillad plugins`: one file for each kind of command.
+
+mod bench;
+mod look;
+mod new;
+mod order;
+mod settings;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the plugins of a directory and what they offer, without running them.
+    List {
+        /// The directory.
+        #[arg(long, value_name = "DIR")]
+        plugins_dir: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that one file says of itself, without running it.
+    Inspect {
+        /// The file.
+        file: PathBuf,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Load a file in a child process, as the daemon would, and say whether that works.
+    ///
+    /// With a config its processors are created with the settings they have there: those that a chain names, or all of
+    /// them if none is named. Nothing is started. Ends with 0 if all is well, 1 if not, 78 if the config cannot be read.
+    Verify {
+        /// The file.
+        file: PathBuf,
+        /// The config whose settings are to be tried.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Show which processor is asked in which phase, in which order and where it runs.
+    ///
+    /// Reads the chains of the config and what the plugin files say of themselves; runs none of them. Ends with 0 if
+    /// every chain can be built from them, 1 if not, 78 if the config or a file cannot be used.
+    Order {
+        /// The config file [default: goguerrilla.conf, goguerrilla.conf.json]
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Where the plugins (*.so) are; wins over plugins_dir of the config.
+        #[arg(long, value_name = "DIR")]
+        plugins_dir: Option<PathBuf>,
+    },
+    /// Write a crate for a new plugin into the new directory NAME.
+    ///
+    /// It builds, passes its own test and loads; what it does is for you to exchange. Nothing is overwritten.
+    New {
+        /// Name of the crate: lower-case letters, digits and dashes, such as size-cap.
+        name: String,
+    },
+    /// Measure what a call of a processor costs.
+    ///
+    /// Loads the file into this very process, starts its processors and asks them about a typical message of 8 KB, many
+    /// times. The calls are real: a processor that stores mail stores it. Give it a config that points elsewhere.
+    Bench {
+        /// The file.
+        file: PathBuf,
+        /// Only this processor.
+        #[arg(long, value_name = "NAME")]
+        processor: Option<String>,
+        /// The config with its settings.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+/// Does what the command line says.
+pub(super) fn run(command: Command) -> ExitCode {
+    match command {
+        Command::List { plugins_dir, json } => look::list(&plugins_dir, json),
+        Command::Inspect { file, json } => look::inspect(&file, json),
+        Command::Verify { file, config } => verify::run(&file, config.as_deref()),
+        Command::Order { config, plugins_dir } => order::run(config, plugins_dir),
+        Command::New { name } => new::run(&name),
+        Command::Bench { file, processor, config } => {
+            bench::run(&file, processor.as_deref(), config.as_deref())
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What a config has to say about processors: the chains that name them, and their settings.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::config::{ChainSpec, Config, ConfigError, Gateway, ProcessorSection};
+use crate::plugins::Manifest;
+
+/// The part of a config that is about processors.
+pub(super) struct Settings {
+    gateway: Gateway,
+}
+
+impl Settings {
+    /// Reads a config file.
+    pub(super) fn load(path: &Path) -> Result<Self, ConfigError> {
+        Ok(Self { gateway: Config::load(path)?.config.gateway })
+    }
+
+    /// Those of a plugin's processors that a chain names, each with the settings that it gets there; all of them, with
+    /// the common settings, when no chain names any.
+    pub(super) fn processors_of(&self, manifest: &Manifest) -> Vec<(String, String)> {
+        let mut named: Vec<(String, String)> = Vec::new();
+        for (_, chain) in chains(&self.gateway) {
+            for name in &chain.names {
+                let section = section(&self.gateway, name);
+                let meant = processor_behind(section, name);
+                let found = manifest.processors.iter().find(|p| p.answers_to(meant));
+                let found = found.map(|p| (p.name.clone(), self.text(section)));
+                named.extend(found.filter(|place| !named.contains(place)));
+            }
+        }
+        if named.is_empty() {
+            let all = manifest.processors.iter();
+            return all.map(|p| (p.name.clone(), self.common())).collect();
+        }
+        named
+    }
+
+    /// The settings that every processor gets, as JSON.
+    pub(super) fn common(&self) -> String {
+        self.text(None)
+    }
+
+    fn text(&self, section: Option<&ProcessorSection>) -> String {
+        let mut settings = self.gateway.settings.clone();
+        settings.extend(section.map(|section| section.settings.clone()).unwrap_or_default());
+        Value::Object(settings).to_string()
+    }
+}
+
+/// All chains with their keys, in the order of a session.
+pub(super) fn chains(gateway: &Gateway) -> [(&'static str, &ChainSpec); 5] {
+    [
+        ("connect_process", &gateway.connect),
+        ("helo_process", &gateway.helo),
+        ("mail_process", &gateway.mail),
+        ("validate_process", &gateway.validate),
+        ("save_process", &gateway.save),
+    ]
+}
+
+/// The section that a chain means by a name.
+pub(super) fn section<'a>(gateway: &'a Gateway, name: &str) -> Option<&'a ProcessorSection> {
+    gateway.processors.iter().find(|section| section.name.eq_ignore_ascii_case(name))
+}
+
+/// The processor that is meant by a name.
+pub(super) fn processor_behind<'a>(
+    section: Option<&'a ProcessorSection>,
+    name: &'a str,
+) -> &'a str {
+    section.and_then(|section| section.uses.as_deref()).unwrap_or(name)
+}

@@ -1,0 +1,49 @@
+//! `verify`: everything that loading a file takes, in a child process, and creating its processors as configured.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::settings::Settings;
+use crate::cli::{CONFIG, complain};
+use crate::plugins::{Prober, verify};
+
+/// Says whether a file loads, and whether its processors can be created with the settings of a config.
+pub(super) fn run(file: &Path, config: Option<&Path>) -> ExitCode {
+    let settings = match config.map(Settings::load).transpose() {
+        Ok(settings) => settings,
+        Err(error) => {
+            complain(error);
+            return ExitCode::from(CONFIG);
+        }
+    };
+    let wanted = |manifest: &_| {
+        settings.as_ref().map(|settings| settings.processors_of(manifest)).unwrap_or_default()
+    };
+    let verified = match verify(file, &Prober::this_program(), wanted) {
+        Ok(verified) => verified,
+        Err(error) => {
+            complain(error);
+            return ExitCode::FAILURE;
+        }
+    };
+    println!("{:<12} {} {}", "plugin", verified.manifest.name, verified.manifest.version);
+    println!("{:<12} yes", "loads");
+    let mut code = ExitCode::SUCCESS;
+    for processor in &verified.manifest.processors {
+        let found = verified.created.iter().filter(|(name, _)| *name == processor.name);
+        let mut found = found.map(|(_, problem)| problem).peekable();
+        if found.peek().is_none() && settings.is_some() {
+            println!("{:<12} {}: in no chain, not created", "processor", processor.name);
+        }
+        for problem in found {
+            match problem {
+                None => println!("{:<12} {}: can be created", "processor", processor.name),
+                Some(why) => {
+                    complain(format_args!("processor {}: {why}", processor.name));
+                    code = ExitCode::FAILURE;
+                }
+            }
+        }
+    }
+    code
+}

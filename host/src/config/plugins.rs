@@ -1,0 +1,70 @@
+//! Where plugins come from and which are let in.
+
+use std::path::PathBuf;
+
+use super::problem::{Findings, key_path};
+
+/// What is loaded, and what it means when something cannot be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plugins {
+    /// Where private copies of them are made (`plugins_runtime_dir`); the directory for temporary files without.
+    pub runtime_dir: Option<PathBuf>,
+    /// Names of plugins or files that may be loaded (`plugins_allow`); all without.
+    pub allow: Option<Vec<String>>,
+    /// Contents that files must have (`plugins_sha256`): name of a plugin or file, and 64 hexadecimal digits.
+    pub sha256: Vec<(String, String)>,
+    /// Whether files that cannot be used are passed over (`plugins_on_error`: `fail`, `skip`).
+    pub skip_broken: bool,
+}
+
+impl Plugins {
+    /// Gives meaning to what was typed about errors.
+    pub(super) fn on_error(word: Option<&str>, findings: &mut Findings) -> bool {
+        match word {
+            None | Some("" | "fail") => false,
+            Some("skip") => true,
+            Some(other) => {
+                let message = format!("expected \"fail\" or \"skip\", found {other:?}");
+                findings.error("plugins_on_error", message);
+                false
+            }
+        }
+    }
+
+    /// Gives meaning to the pins.
+    pub(super) fn pins(
+        pins: Option<Vec<(String, String)>>,
+        findings: &mut Findings,
+    ) -> Vec<(String, String)> {
+        let mut checked = Vec::new();
+        for (name, digest) in pins.unwrap_or_default() {
+            if digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+                checked.push((name, digest.to_ascii_lowercase()));
+            } else {
+                findings.error(
+                    key_path("plugins_sha256", &name),
+                    "expected 64 hexadecimal digits, as sha256sum prints them",
+                );
+            }
+        }
+        checked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_and_policy_are_checked() {
+        let mut findings = Findings::default();
+        let good = "A".repeat(64);
+        let pins = vec![("one".to_owned(), good), ("two".to_owned(), "abc".to_owned())];
+        assert_eq!(Plugins::pins(Some(pins), &mut findings), [("one".to_owned(), "a".repeat(64))]);
+        assert!(Plugins::on_error(Some("skip"), &mut findings));
+        assert!(!Plugins::on_error(Some("perhaps"), &mut findings));
+        let errors: Vec<String> = findings.errors.iter().map(ToString::to_string).collect();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert_eq!(errors[1], "plugins_on_error: expected \"fail\" or \"skip\", found \"perhaps\"");
+    }
+}
