@@ -25,11 +25,13 @@ pub enum Listen {
         path: PathBuf,
         /// Its permission bits; `None` leaves them to the umask.
         mode: Option<u32>,
+        /// Who it is given to, `user`, `user:group` or `:group`, by name or number; `None` leaves it to the daemon's.
+        owner: Option<String>,
     },
 }
 
 impl Listen {
-    /// Reads `listen_interface` with `v6only` and `unix_mode`, each of which makes sense for one kind
+    /// Reads `listen_interface` with `v6only`, `unix_mode` and `unix_owner`, each of which makes sense for one kind
     /// of socket only.
     pub(super) fn check(raw: &RawServer, findings: &mut Findings) -> Option<Self> {
         let at = format!("{}.listen_interface", raw.at);
@@ -56,6 +58,9 @@ impl Listen {
                 if raw.unix_mode.is_some() {
                     idle(findings, "unix_mode", "a Unix socket");
                 }
+                if raw.unix_owner.is_some() {
+                    idle(findings, "unix_owner", "a Unix socket");
+                }
                 if raw.v6only.is_some() && address.is_ipv4() {
                     idle(findings, "v6only", "an IPv6 address");
                 }
@@ -66,7 +71,8 @@ impl Listen {
                 if raw.v6only.is_some() {
                     idle(findings, "v6only", "an IPv6 address");
                 }
-                Some(Self::Unix { path, mode })
+                let owner = raw.unix_owner.clone().filter(|owner| !owner.is_empty());
+                Some(Self::Unix { path, mode, owner })
             }
         }
     }
@@ -158,7 +164,7 @@ fn unix(path: &str) -> Result<Listen, ListenError> {
     if path.len() > LONGEST_PATH {
         return Err(ListenError::PathTooLong(path.to_owned()));
     }
-    Ok(Listen::Unix { path: path.into(), mode: None })
+    Ok(Listen::Unix { path: path.into(), mode: None, owner: None })
 }
 
 /// Permission bits as `chmod` takes them. JSON has no octal numbers, hence the string.

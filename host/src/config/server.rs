@@ -20,7 +20,7 @@ use super::tls::Tls;
 pub struct Server {
     /// Whether it is started (`is_enabled`, false when left out).
     pub enabled: bool,
-    /// Where it listens (`listen_interface`, `v6only`, `unix_mode`). No two servers have the same.
+    /// Where it listens (`listen_interface`, `v6only`, `unix_mode`, `unix_owner`). No two servers have the same.
     pub listen: Listen,
     /// Its name in greeting and replies (`host_name`, the machine's when left out).
     pub host_name: HostName,

@@ -60,7 +60,7 @@ pub(super) const SERVER: Vocabulary = Vocabulary {
         &["is_enabled", "listen_interface", "host_name", "max_size", "timeout", "max_clients"],
         &["log_file", "xclient_on", "tls"],
         // the socket
-        &["v6only", "unix_mode", "max_clients_per_ip", "max_connects_per_minute"],
+        &["v6only", "unix_mode", "unix_owner", "max_clients_per_ip", "max_connects_per_minute"],
         &["proxy_protocol", "trusted_proxies"],
         // the conversation
         &["protocol", "require_helo", "bare_newline", "greet_delay", "extensions"],

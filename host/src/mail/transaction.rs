@@ -41,6 +41,14 @@ impl Transaction {
         }
     }
 
+    /// What log lines about it begin with: the id of the message, or of the connection while there is none.
+    pub fn log_id(&self) -> String {
+        match self.envelope.queued_id() {
+            "" => self.client.session.to_string(),
+            id => id.to_owned(),
+        }
+    }
+
     /// What the connection goes on with when a chain keeps this one for longer than it may take: the same client,
     /// and the same message while it has no body yet.
     pub fn spare(&self) -> Box<Self> {

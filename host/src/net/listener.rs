@@ -13,6 +13,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use nix::unistd::{Gid, Group, Uid, User, chown};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Listen;
@@ -43,7 +44,7 @@ pub struct BindError {
 pub(crate) fn bind(listen: &Listen, threads: usize) -> Result<Sockets, BindError> {
     let bound = match listen {
         Listen::Tcp { address, v6only } => bind_tcp(*address, *v6only, threads),
-        Listen::Unix { path, mode } => bind_unix(path, *mode),
+        Listen::Unix { path, mode, owner } => bind_unix(path, *mode, owner.as_deref()),
     };
     bound.map_err(|source| BindError { listen: listen.to_string(), source })
 }
@@ -91,7 +92,8 @@ fn has_ipv6() -> bool {
 }
 
 /// A socket file that nobody listens on any more is a leftover and is replaced; anything else is not ours to remove.
-fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Sockets> {
+fn bind_unix(path: &Path, mode: Option<u32>, owner: Option<&str>) -> io::Result<Sockets> {
+    let owner = owner.map(read_owner).transpose()?;
     if let Ok(found) = fs::symlink_metadata(path) {
         if !found.file_type().is_socket() {
             return Err(io::Error::new(
@@ -108,10 +110,35 @@ fn bind_unix(path: &Path, mode: Option<u32>) -> io::Result<Sockets> {
     }
     let socket = UnixListener::bind(path)?;
     socket.set_nonblocking(true)?;
+    if let Some((user, group)) = owner {
+        chown(path, user, group)?;
+    }
     if let Some(mode) = mode {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
     Ok(Sockets::Unix(socket))
+}
+
+/// Reads `user`, `user:group` or `:group`, each a name or a number.
+fn read_owner(text: &str) -> io::Result<(Option<Uid>, Option<Gid>)> {
+    let unknown = |what: &str, name: &str| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("unix_owner: there is no {what} \"{name}\""),
+        )
+    };
+    let (user, group) = text.split_once(':').unwrap_or((text, ""));
+    let uid = match (user, user.parse()) {
+        ("", _) => None,
+        (_, Ok(number)) => Some(Uid::from_raw(number)),
+        _ => Some(User::from_name(user)?.ok_or_else(|| unknown("user", user))?.uid),
+    };
+    let gid = match (group, group.parse()) {
+        ("", _) => None,
+        (_, Ok(number)) => Some(Gid::from_raw(number)),
+        _ => Some(Group::from_name(group)?.ok_or_else(|| unknown("group", group))?.gid),
+    };
+    Ok((uid, gid))
 }
 
 /// What to do about it.
@@ -128,3 +155,24 @@ fn hint(error: &io::Error) -> &'static str {
 
 /// Connections the kernel may queue for one socket: a burst between two turns of the loop.
 const BACKLOG: i32 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_names_or_numbers() {
+        let root = (Some(Uid::from_raw(0)), Some(Gid::from_raw(0)));
+        assert_eq!(read_owner("root:root").unwrap(), root);
+        assert_eq!(read_owner("0:0").unwrap(), root);
+        assert_eq!(read_owner(":7").unwrap(), (None, Some(Gid::from_raw(7))));
+        assert_eq!(read_owner("root").unwrap(), (root.0, None));
+        for (text, error) in [
+            ("no one", "there is no user \"no one\""),
+            ("root:no one", "there is no group \"no one\""),
+        ] {
+            let found = read_owner(text).unwrap_err().to_string();
+            assert_eq!(found, format!("unix_owner: {error}"));
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! - [`listener`]: from an address to bound sockets.
 //! - [`server`]: what the connections of one listener share.
-//! - [`accept`]: taking connections in, and surviving when that fails.
+//! - [`mod@accept`]: taking connections in, and surviving when that fails.
 //! - [`admission`]: how many are let in at a time.
 //! - [`arrival`]: letting a client in.
 //! - [`connection`]: one connection, from greeting to close.

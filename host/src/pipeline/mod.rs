@@ -7,7 +7,7 @@
 //! - [`run`]: running one within its deadline ([`gate`]).
 //! - [`settle`]: telling its stages how it ended.
 //! - [`decision`]: what a chain came to.
-//! - [`assemble`]: from the configured names to chains.
+//! - [`mod@assemble`]: from the configured names to chains.
 
 mod assemble;
 mod breaker;

@@ -99,7 +99,7 @@ impl Run {
             Ok(Ok(Some(asked))) => asked,
             Ok(_) => Asked { txn: spare, decision: Decision::bare(Kind::Defer) },
             Err(_) => {
-                let id = message_id(&spare);
+                let id = spare.log_id();
                 let stage = pipeline.chain(phase).get(gate.at());
                 let name = stage.map_or("the chain", |stage| stage.name.as_str());
                 tracing::warn!("{id} {name}: no answer within the deadline: deferred");
@@ -176,7 +176,7 @@ impl Run {
         };
         let why = stage.explanation().unwrap_or(what);
         let policy = stage.breaker.on_fault();
-        tracing::error!("{} {}: fault: {why}: {}", message_id(txn), stage.name, policy.effect());
+        tracing::error!("{} {}: fault: {why}: {}", txn.log_id(), stage.name, policy.effect());
         report_pause(stage);
         self.instead(stage, true)
     }
@@ -237,14 +237,6 @@ impl Rest {
 fn report_pause(stage: &Stage) {
     if let Some(pause) = stage.breaker.fault(Instant::now()) {
         tracing::error!("{}: too many faults in a row: not called for {pause:.1?}", stage.name);
-    }
-}
-
-/// What log lines of a chain begin with: the id of the message, or of the connection while there is none.
-pub(super) fn message_id(txn: &Transaction) -> String {
-    match txn.envelope.queued_id() {
-        "" => txn.client.session.to_string(),
-        id => id.to_owned(),
     }
 }
 

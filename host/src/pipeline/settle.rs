@@ -7,7 +7,6 @@ use guerrilla_plugin_abi::{Event, Status};
 use super::chain::Asked;
 use super::decision::{Decision, Kind};
 use super::gate::Gate;
-use super::run::message_id;
 use super::stage::{Lost, Stage};
 use crate::mail::Transaction;
 
@@ -33,7 +32,7 @@ pub(super) async fn settle(
 ) -> Option<Asked> {
     if !gate.commit() && decision.kind == Kind::Accept {
         let late = txn.deadline.map(|deadline| deadline.elapsed()).unwrap_or_default();
-        let id = message_id(&txn);
+        let id = txn.log_id();
         tracing::warn!("{id} the chain has succeeded {late:.1?} after its deadline: undone");
         decision = Decision::bare(Kind::Defer);
     }
@@ -45,11 +44,7 @@ pub(super) async fn settle(
         let told;
         (txn, told) = listener.stage.tell(Event::SETTLED, txn).await.ok()?;
         if let Err(why) = told {
-            tracing::error!(
-                "{} {}: could not settle: {why}",
-                message_id(&txn),
-                listener.stage.name
-            );
+            tracing::error!("{} {}: could not settle: {why}", txn.log_id(), listener.stage.name);
             if decision.kind == Kind::Accept && listener.wanted {
                 let reply = txn.reply.take().filter(|reply| reply.code / 100 == 4);
                 decision = Decision { kind: Kind::Defer, reply };
@@ -69,7 +64,7 @@ async fn tell_all(listeners: Vec<Listener>, mut txn: Box<Transaction>, decision:
         match listener.stage.tell(Event::SETTLED, txn).await {
             Ok((back, Ok(()))) => txn = back,
             Ok((back, Err(why))) => {
-                tracing::warn!("{} {}: settled: {why}", message_id(&back), listener.stage.name);
+                tracing::warn!("{} {}: settled: {why}", back.log_id(), listener.stage.name);
                 txn = back;
             }
             Err(Lost) => return,

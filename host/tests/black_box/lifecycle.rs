@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use nix::unistd::{Gid, Uid};
 use serde_json::json;
 
 use crate::support::{Client, Setup};
@@ -91,6 +92,7 @@ fn a_unix_socket() {
     let listen = format!("unix:{}", path.display());
     let server = json!({
         "is_enabled": true, "listen_interface": listen, "unix_mode": "0600", "protocol": "lmtp",
+        "unix_owner": format!("{}:{}", Uid::current(), Gid::current()),
     });
     let mut daemon = setup.another_server(server).start();
     daemon.log().wait_for(&format!("listening on {listen}"));

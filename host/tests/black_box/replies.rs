@@ -91,6 +91,40 @@ fn over_smtp_the_worst_recipient_decides_for_all() {
 }
 
 #[test]
+fn over_smtp_stages_behind_a_refusing_one_are_not_asked() {
+    let daemon = Setup::chain("Answers|Recorder").start();
+    let message = "X-Answer-Recipient: 1 defer 452 4.2.2 Full\r\n\r\nHello.\r\n";
+    let mut client = daemon.client();
+    let to = ["a@example.test", "b@example.test"];
+    assert_eq!(client.mail("a@example.com", &to, message), "452 4.2.2 Full");
+    let saved = daemon.records().into_iter().filter(|record| record["what"] == "save").count();
+    assert_eq!(saved, 0, "kept though the client will send it again");
+    daemon.stop();
+}
+
+#[test]
+fn notifications_are_offered_when_a_stage_honours_them() {
+    let daemon = Setup::chain("Honours|Header|MailDir").start();
+    let mut client = daemon.client();
+    let offers = client.expect("EHLO client.example", "250");
+    assert!(offers.contains("DSN") && !offers.contains("REQUIRETLS"), "in the clear: {offers}");
+    client.expect("MAIL FROM:<a@example.com> RET=HDRS ENVID=x+20y", "250 ");
+    client.expect("RCPT TO:<test@example.test> NOTIFY=FAILURE,DELAY ORCPT=rfc822;a@b.test", "250 ");
+    client.expect("DATA", "354 ");
+    client.expect("Hello.\r\n.", "250 2.0.0 ");
+    daemon.log().wait_for(
+        r#"Honours: test@example.test asked [("NOTIFY", Some("FAILURE,DELAY")), ("ORCPT", Some("rfc822;a@b.test"))]"#,
+    );
+    daemon.stop();
+
+    let daemon = Setup::chain("Header|MailDir").start();
+    let mut client = daemon.client();
+    assert!(!client.expect("EHLO client.example", "250").contains("DSN"));
+    client.expect("MAIL FROM:<a@example.com> RET=HDRS", "555 5.5.4 ");
+    daemon.stop();
+}
+
+#[test]
 fn over_lmtp_each_recipient_has_a_reply() {
     let daemon = Setup::chain(WHOLE_MESSAGE).server("protocol", "lmtp").start();
     let mut client = Client::connect(daemon.address());

@@ -94,7 +94,7 @@ fn every_key_is_taken_over() {
 #[test]
 fn the_listener_takes_its_options() {
     let v6only = |v6only| Listen::Tcp { address: "[::]:25".parse().unwrap(), v6only };
-    let unix = |mode| Listen::Unix { path: "/run/g.sock".into(), mode };
+    let unix = |mode| Listen::Unix { path: "/run/g.sock".into(), mode, owner: None };
     for (members, expected) in [
         (r#""listen_interface": ":25""#, v6only(false)),
         (r#""listen_interface": ":25", "v6only": true"#, v6only(true)),

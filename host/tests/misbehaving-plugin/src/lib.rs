@@ -15,6 +15,7 @@ mod control;
 mod crashes;
 mod hangs;
 mod holds;
+mod honours;
 mod panics;
 mod policy;
 mod recorder;
@@ -23,6 +24,7 @@ use answers::Answers;
 use crashes::{Aborts, Crashes, Exits, Overflows};
 use hangs::Hangs;
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
+use honours::Honours;
 use panics::{
     FailsToSettle, FailsToStart, Panics, PanicsInCreate, PanicsInDrop, PanicsInSettled,
     PanicsInStart, PanicsInline,
@@ -43,6 +45,7 @@ guerrilla_plugin_api::export_plugin!(
     HoldsAndPanics,
     HoldsForever,
     HoldsUntilTold,
+    Honours,
     Overflows,
     Panics,
     PanicsInCreate,
