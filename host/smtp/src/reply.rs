@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn codes_outside_the_classes_are_refused() {
-        for code in [0, 199, 300, 354, 399, 600, u16::MAX] {
+        for code in [0, 199, 260, 300, 354, 399, 460, 499, 560, 600, u16::MAX] {
             assert_eq!(Reply::new(code, None, ""), Err(InvalidCode(code)));
         }
     }
