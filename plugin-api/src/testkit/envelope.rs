@@ -107,7 +107,8 @@ impl Envelope {
 
     pub(super) fn add_header(&mut self, name: &str, value: &str) -> bool {
         let line = format!("{name}: {value}\r\n");
-        let fine = is_header_block(&line) && fields(line.as_bytes()).len() == 1;
+        let named = name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+        let fine = named && is_header_block(&line) && fields(line.as_bytes()).len() == 1;
         if fine {
             self.added = keep(&format!("{}{line}", self.added));
         }

@@ -75,6 +75,7 @@ impl Plugin for Everything {
         let answer = txn.header("x-answer").map(<[u8]>::to_vec).unwrap_or_default();
         assert_eq!(txn.note(Scope::Session, "helo"), Some(&b"client.example.com"[..]));
         assert_eq!(txn.add_header("X Y", "breaks"), Err(Refused::BadValue));
+        assert_eq!(txn.add_header("X:", "breaks"), Err(Refused::BadValue));
         assert_eq!(txn.add_header("X-Two", "1\r\nX-Three: 2"), Err(Refused::BadValue));
         assert_eq!(txn.add_header("X-Folded", "1\r\n 2"), Ok(()));
         assert_eq!(txn.remove_header("x-answer"), usize::from(!answer.is_empty()));
