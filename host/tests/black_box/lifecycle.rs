@@ -1,7 +1,7 @@
 //! Start, pid file, signals, end.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
@@ -83,6 +83,26 @@ fn several_servers_in_one_configuration() {
     }
     assert_eq!(daemon.mails("test").len(), 2);
     daemon.stop();
+}
+
+/// `[::]` serves both families, unless it is told to serve its own only.
+#[test]
+fn ipv6_alone_and_with_ipv4() {
+    for (v6only, ipv4_served) in [(false, true), (true, false)] {
+        let daemon = Setup::new()
+            .another_server(json!({
+                "is_enabled": true, "listen_interface": "[::]:0", "v6only": v6only,
+            }))
+            .start();
+        let port = daemon.addresses()[1].port();
+        let (mut ipv6, ipv4) = (
+            Client::connect(([0, 0, 0, 0, 0, 0, 0, 1], port).into()),
+            SocketAddr::from(([127, 0, 0, 1], port)),
+        );
+        ipv6.expect_reply("220 ");
+        assert_eq!(TcpStream::connect(ipv4).is_ok(), ipv4_served, "v6only {v6only}");
+        daemon.stop();
+    }
 }
 
 #[test]

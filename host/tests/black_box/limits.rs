@@ -93,6 +93,29 @@ fn one_address_does_not_take_the_places_of_others() {
 }
 
 #[test]
+fn one_network_does_not_come_too_often() {
+    let daemon = Setup::new().server("max_connects_per_minute", 2).start();
+    let (address, one, another) = (daemon.address(), [127, 0, 0, 1], [127, 0, 0, 2]);
+    for expected in ["220 ", "220 ", "421 ", "421 "] {
+        Client::connect_from(one, address).expect_reply(expected);
+    }
+    Client::connect_from(another, address).expect_reply("220 ");
+    daemon.log().wait_for("was turned away: max_connects_per_minute of its network have come");
+    daemon.stop();
+}
+
+#[test]
+fn a_connection_has_so_many_messages() {
+    let daemon = Setup::new().server("max_messages", 1).start();
+    let mut client = daemon.client();
+    let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    client.expect("MAIL FROM:<a@example.com>", "421 4.7.0 ");
+    client.expect_end();
+    daemon.stop();
+}
+
+#[test]
 fn a_silent_client_hears_421() {
     let daemon = Setup::new().server("timeout", 2).start();
     let begin = Instant::now();
