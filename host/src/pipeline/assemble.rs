@@ -180,7 +180,7 @@ impl<'a> Maker<'a> {
 
 /// What an instance gets: the flat keys of `backend_config`, and those of its section on top. A section with a name of
 /// its own (`use`) has settings of its own, too: of the flat keys it gets those that all processors share.
-fn settings(gateway: &Gateway, section: Option<&ProcessorSection>) -> Value {
+pub(crate) fn settings(gateway: &Gateway, section: Option<&ProcessorSection>) -> Value {
     let flat = &gateway.settings;
     let Some(section) = section else { return Value::Object(flat.clone()) };
     let mut settings = match section.uses {

@@ -19,6 +19,6 @@ mod run;
 mod settle;
 mod stage;
 
-pub(crate) use assemble::{AssembleError, assemble};
+pub(crate) use assemble::{AssembleError, assemble, settings};
 pub(crate) use chain::Pipeline;
 pub(crate) use decision::{Decision, Kind};

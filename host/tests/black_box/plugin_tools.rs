@@ -69,6 +69,21 @@ fn verify_says_what_is_wrong_with_the_settings() {
     assert!(missing.contains("missing.json"), "{missing}");
 }
 
+/// A section with `use` has settings of its own: what `serve` refuses, `verify` must not call good.
+#[test]
+fn verify_and_serve_give_a_section_the_same_settings() {
+    let section =
+        serde_json::json!({"archive": {"use": "MailDir", "maildir_user_map": "test=-1:-1"}});
+    let setup = Setup::chain("Header|archive").backend("processors", section);
+    let config = setup.write_config();
+    let file = setup.plugins_dir().join("libmaildir.so");
+    let line = complaint(setup.dir(), &["verify", text(&file), "-c", &config], 1);
+    assert!(line.contains("maildir_path"), "{line}");
+    let (code, complaints) = setup.refused();
+    assert_eq!(code, Some(78));
+    assert!(complaints[0].contains("maildir_path"), "{complaints:?}");
+}
+
 #[test]
 fn verify_survives_what_is_verified() {
     let setup = Setup::chain("PanicsInCreate");

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::config::{ChainSpec, Config, ConfigError, Gateway, ProcessorSection};
+use crate::pipeline::settings;
 use crate::plugins::Manifest;
 
 /// The part of a config that is about processors.
@@ -44,9 +43,7 @@ impl Settings {
     }
 
     fn text(&self, section: Option<&ProcessorSection>) -> String {
-        let mut settings = self.gateway.settings.clone();
-        settings.extend(section.map(|section| section.settings.clone()).unwrap_or_default());
-        Value::Object(settings).to_string()
+        settings(&self.gateway, section).to_string()
     }
 }
 
