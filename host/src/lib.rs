@@ -5,7 +5,7 @@ pub mod config;
 pub mod daemon;
 pub mod mail;
 mod net;
-mod observe;
+pub mod observe;
 mod pipeline;
 pub mod plugins;
 mod processors;

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+
+mod signals;
 
 use super::{CONFIG, ServeArgs, complain};
 use crate::config::{Config, ConfigError, Loaded, default_path};
-use crate::daemon::{Daemon, Ended, PidFile, StartError};
-use crate::observe;
+use crate::daemon::{Daemon, Ended, PidFile, PidFileError, PluginWatch, StartError};
+use crate::observe::Log;
+use signals::{Signals, Wish};
 
 /// Runs until a signal ends it.
 pub(super) fn run(args: &ServeArgs, verbose: bool) -> ExitCode {
@@ -20,29 +22,36 @@ pub(super) fn run(args: &ServeArgs, verbose: bool) -> ExitCode {
             return ExitCode::from(CONFIG);
         }
     };
-    let _log = match observe::start(&config.log, verbose) {
-        Ok(guard) => guard,
+    let log = match Log::open(&config.log, verbose) {
+        Ok(log) => log,
         Err(error) => {
             complain(error);
             return ExitCode::from(CONFIG);
         }
     };
+    log.install();
     for note in notes {
         tracing::warn!("{note}");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let outcome = match runtime {
-        Ok(runtime) => runtime.block_on(live(&config)),
+    let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let outcome = runtime.block_on(live(args, config, &log));
+            // A reload that hangs in a plugin does not keep the process.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(Failure { code: 1, why: format!("cannot start a runtime: {error}") }),
     };
-    match outcome {
+    let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             tracing::error!("{}", failure.why);
             complain(&failure.why);
             ExitCode::from(failure.code)
         }
-    }
+    };
+    log.close();
+    code
 }
 
 /// What ends the process with an error.
@@ -58,29 +67,52 @@ impl From<StartError> for Failure {
             StartError::Plugins(_)
             | StartError::Chains(_)
             | StartError::Tls { .. }
+            | StartError::Log(_)
             | StartError::FileLimit { .. } => CONFIG,
         };
         Self { code, why: error.to_string() }
     }
 }
 
-/// Starts, waits for a signal, ends.
-async fn live(config: &Config) -> Result<(), Failure> {
+impl From<PidFileError> for Failure {
+    fn from(error: PidFileError) -> Self {
+        Self { code: 1, why: error.to_string() }
+    }
+}
+
+/// Starts, obeys signals, ends.
+async fn live(args: &ServeArgs, config: Config, log: &Log) -> Result<(), Failure> {
     // Before anything else: a signal that comes during the start must not be lost, nor kill.
     let mut signals =
-        Signals::new().map_err(|error| Failure { code: 1, why: format!("signals: {error}") })?;
-    let _pid_file = match &config.pid_file {
-        Some(path) => Some(
-            PidFile::create(path).map_err(|error| Failure { code: 1, why: error.to_string() })?,
-        ),
-        None => None,
-    };
+        Signals::watch().map_err(|error| Failure { code: 1, why: format!("signals: {error}") })?;
+    let pid_file = config.pid_file.as_deref().map(PidFile::create).transpose()?;
     tracing::info!("guerrillad {} starting", env!("CARGO_PKG_VERSION"));
     raise_file_limit();
-    let daemon = Daemon::start(config)?;
+    let mut watch = PluginWatch::of(&config);
+    let daemon = Daemon::start_with(&config, Some(log.clone()))?;
     tracing::info!("ready");
-    let name = signals.end().await;
+    let mut running = Running { args, daemon, pid_file };
+    let name = loop {
+        let wish = tokio::select! {
+            biased;
+            wish = signals.next() => wish,
+            () = watch.changed() => {
+                tracing::info!("the plugins directory has changed");
+                Wish::Reload
+            }
+        };
+        match wish {
+            Wish::End(name) => break name,
+            Wish::ReopenLogs => running.reopen_logs(),
+            Wish::Reload => tokio::select! {
+                biased;
+                name = signals.end() => break name,
+                () = running.reload() => watch.follow(running.daemon.config()),
+            },
+        }
+    };
     tracing::info!("{name}: no new clients; waiting for messages in flight, at most {GRACE:?}");
+    let Running { daemon, pid_file: _pid_file, .. } = running;
     let ended = tokio::select! {
         ended = daemon.shutdown(GRACE) => ended,
         name = signals.end() => {
@@ -99,6 +131,60 @@ async fn live(config: &Config) -> Result<(), Failure> {
     }
 }
 
+/// A daemon as an operator has it.
+struct Running<'a> {
+    args: &'a ServeArgs,
+    daemon: Daemon,
+    pid_file: Option<PidFile>,
+}
+
+impl Running<'_> {
+    /// Reads the configuration anew. What cannot be used changes nothing.
+    async fn reload(&mut self) {
+        if let Err(why) = self.try_reload().await {
+            for line in why.lines() {
+                tracing::error!("{line}");
+            }
+            tracing::error!("not reloaded, everything stays as it was");
+        }
+    }
+
+    async fn try_reload(&mut self) -> Result<(), String> {
+        let (config, notes) = configuration(self.args).map_err(|error| error.to_string())?;
+        for note in notes {
+            tracing::warn!("{note}");
+        }
+        let moved = config.pid_file != self.daemon.config().pid_file;
+        let pid_file = match config.pid_file.as_deref().filter(|_| moved) {
+            Some(path) => Some(PidFile::create(path).map_err(|error| error.to_string())?),
+            None => None,
+        };
+        let changes = self.daemon.reload(config).await.map_err(|error| error.to_string())?;
+        if moved {
+            self.pid_file = pid_file;
+        }
+        for change in &changes {
+            match change {
+                crate::config::Change::Server { listen, .. } => tracing::info!("{change} {listen}"),
+                _ => tracing::info!("{change}"),
+            }
+        }
+        tracing::info!("reloaded, {} changes", changes.len());
+        Ok(())
+    }
+
+    fn reopen_logs(&self) {
+        match self.daemon.reopen_logs() {
+            Ok(()) => tracing::info!("log files opened anew"),
+            Err(errors) => {
+                for error in errors {
+                    tracing::error!("{error}; lines go on into the old file");
+                }
+            }
+        }
+    }
+}
+
 /// Services are started with a soft limit of 1,024 open files, which is for programs that use `select`.
 fn raise_file_limit() {
     if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
@@ -106,44 +192,6 @@ fn raise_file_limit() {
         && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
     {
         tracing::warn!("the limit of open files stays at {soft}: {error}");
-    }
-}
-
-/// The signals the daemon knows.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    quit: Signal,
-    hangup: Signal,
-    user1: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            quit: signal(SignalKind::quit())?,
-            hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-        })
-    }
-
-    /// Waits for one that ends the daemon; its name.
-    async fn end(&mut self) -> &'static str {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return "SIGTERM",
-                _ = self.interrupt.recv() => return "SIGINT",
-                _ = self.quit.recv() => return "SIGQUIT",
-                _ = self.hangup.recv() => {
-                    tracing::warn!("SIGHUP: this version does not reload; restart to apply a changed config");
-                }
-                _ = self.user1.recv() => {
-                    tracing::warn!("SIGUSR1: this version does not reopen its log; restart after rotating it");
-                }
-            }
-        }
     }
 }
 

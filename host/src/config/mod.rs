@@ -19,6 +19,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 mod allowed_hosts;
+mod change;
 mod closest;
 pub mod duration;
 mod gateway;
@@ -41,6 +42,7 @@ mod tls_names;
 mod vocabulary;
 
 pub use allowed_hosts::AllowedHosts;
+pub use change::{Change, ServerChange};
 pub use closest::closest;
 pub use gateway::{ChainSpec, EmptyElement, Gateway};
 pub use host_name::{HostName, HostNameError};
@@ -208,6 +210,7 @@ impl Config {
                 allow: raw.plugins_allow,
                 sha256: Plugins::pins(raw.plugins_sha256, findings),
                 skip_broken: Plugins::on_error(raw.plugins_on_error.as_deref(), findings),
+                watch: Plugins::watch(raw.plugins_watch.as_deref(), findings),
             },
             spool: Spool::check(
                 raw.spool_threshold,

@@ -1,7 +1,9 @@
 //! Where plugins come from and which are let in.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use super::duration;
 use super::problem::{Findings, key_path};
 
 /// What is loaded, and what it means when something cannot be.
@@ -15,6 +17,9 @@ pub struct Plugins {
     pub sha256: Vec<(String, String)>,
     /// Whether files that cannot be used are passed over (`plugins_on_error`: `fail`, `skip`).
     pub skip_broken: bool,
+    /// How often the directory is looked at for other files, which are then taken as by SIGHUP (`plugins_watch`); never
+    /// when left out or `0s`.
+    pub watch: Option<Duration>,
 }
 
 impl Plugins {
@@ -27,6 +32,23 @@ impl Plugins {
                 let message = format!("expected \"fail\" or \"skip\", found {other:?}");
                 findings.error("plugins_on_error", message);
                 false
+            }
+        }
+    }
+
+    /// Gives meaning to how often is looked.
+    pub(super) fn watch(text: Option<&str>, findings: &mut Findings) -> Option<Duration> {
+        match duration::parse(text.filter(|text| !text.is_empty())?) {
+            Ok(Duration::ZERO) => None,
+            Ok(pause) if pause >= SHORTEST_WATCH => Some(pause),
+            Ok(_) => {
+                findings.error("plugins_watch", "too often: at least 100ms, or 0s for never");
+                None
+            }
+            Err(error) => {
+                let text = text.unwrap_or_default();
+                findings.error("plugins_watch", duration::explain(text, &error));
+                None
             }
         }
     }
@@ -50,6 +72,9 @@ impl Plugins {
         checked
     }
 }
+
+/// Looking is cheap, but a file must stay the same from one look to the next.
+const SHORTEST_WATCH: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {

@@ -40,7 +40,7 @@ pub(super) const TOP: Vocabulary = Vocabulary {
         &["servers", "allowed_hosts", "pid_file", "log_file", "log_level", "backend_config"],
         // ours
         &["log_format", "plugins_dir", "plugins_runtime_dir"],
-        &["plugins_allow", "plugins_sha256", "plugins_on_error"],
+        &["plugins_allow", "plugins_sha256", "plugins_on_error", "plugins_watch"],
         &["spool_threshold", "spool_dir", "max_memory"],
     ],
     stale: &[

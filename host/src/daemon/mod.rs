@@ -1,76 +1,54 @@
-//! The daemon: servers, pipeline and plugins as one thing that starts, runs and ends.
+//! The daemon: servers, pipeline and plugins as one thing that starts, changes, runs and ends.
 //!
-//! Everything that can fail happens before the first client is let in: a daemon either runs as configured or
-//! says in full why not.
+//! Everything that can fail happens before anything is put to work ([`prepare`]): a daemon either runs as configured or
+//! says in full why not, and a reload that cannot be done changes nothing.
+//!
+//! What a reload leaves alone: connections keep the settings they began with, transactions the hosts and chains they
+//! began with, stages whose settings and file are the same everything they have.
 
+mod error;
+mod listeners;
 mod pid_file;
 mod plugins;
+mod prepare;
 mod shards;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use nix::sys::resource::{Resource, getrlimit};
+use tokio::sync::broadcast;
+use tokio::task;
 
-use crate::config::{self, Config};
+use crate::config::{Change, Config, ServerChange};
 use crate::mail::{Budget, Storage};
-use crate::net::tls::Acceptor;
-use crate::net::{self, Server, Sockets};
+use crate::net::Policy;
 pub use crate::net::{BindError, TlsError};
-use crate::pipeline::{AssembleError, Pipeline, assemble};
+use crate::observe::{Log, LogError, PreparedLog};
 use crate::plugins::ffi::host::figures;
+pub use error::StartError;
+use listeners::{Listeners, Shared};
 pub use pid_file::{PidFile, PidFileError};
-pub(crate) use plugins::{PluginsError, builtins, catalogue};
+use plugins::PluginFiles;
+pub use plugins::PluginsError;
+pub(crate) use plugins::builtins;
+use prepare::{Prepared, Present, prepare};
 use shards::Shards;
+pub use watch::PluginWatch;
 
 /// A running daemon.
 pub struct Daemon {
+    config: Arc<Config>,
     shards: Shards,
-    servers: Vec<Arc<Server>>,
-    addresses: Vec<SocketAddr>,
-    pipeline: Arc<ArcSwap<Pipeline>>,
-}
-
-/// Why the daemon did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Plugin files that cannot be used, one line each.
-    #[error(transparent)]
-    Plugins(#[from] PluginsError),
-    /// Chains that cannot be built, one line each.
-    #[error("{0}")]
-    Chains(String),
-    /// TLS is configured and cannot be had. Starting without it is no way out.
-    #[error("servers[{index}].tls.{source}")]
-    Tls {
-        /// Which server.
-        index: usize,
-        /// Why.
-        source: TlsError,
-    },
-    /// A listener that cannot be bound.
-    #[error("servers[{index}].listen_interface: {source}")]
-    Bind {
-        /// Which server.
-        index: usize,
-        /// Why.
-        source: BindError,
-    },
-    /// More clients are allowed than the process may have files open.
-    #[error(
-        "max_clients: {clients} clients in all need more open files than the limit of {limit}; lower max_clients or raise the limit (ulimit -n, LimitNOFILE)"
-    )]
-    FileLimit {
-        /// Sum of `max_clients`.
-        clients: u64,
-        /// The hard limit.
-        limit: u64,
-    },
-    /// No thread or runtime could be had.
-    #[error("cannot start a thread: {0}")]
-    Threads(std::io::Error),
+    listeners: Listeners,
+    policy: Arc<ArcSwap<Policy>>,
+    files: PluginFiles,
+    budget: Arc<Budget>,
+    log: Option<Log>,
+    changes: broadcast::Sender<Change>,
 }
 
 /// How the daemon has ended.
@@ -88,103 +66,175 @@ impl Daemon {
     /// # Errors
     /// When anything of it cannot be had; nothing is left running then.
     pub fn start(config: &Config) -> Result<Self, StartError> {
-        let acceptors = acceptors(config)?;
-        check_file_limit(config)?;
-        let catalogue = catalogue(config)?;
-        let known: Vec<&str> = catalogue.config_keys().collect();
-        for problem in config.unclaimed_backend_keys(&known) {
-            tracing::warn!("{problem}");
-        }
-        let pipeline = assemble(&config.gateway, &catalogue)
-            .map_err(|AssembleError(problems)| StartError::Chains(problems.join("\n")))?;
-        let pipeline = Arc::new(ArcSwap::from_pointee(pipeline));
-        let started = Self::listen(config, acceptors, &pipeline);
-        if started.is_err() {
-            pipeline.load().stop(Duration::ZERO);
-        }
-        started
+        Self::start_with(config, None)
     }
 
-    fn listen(
-        config: &Config,
-        acceptors: Vec<Option<Arc<Acceptor>>>,
-        pipeline: &Arc<ArcSwap<Pipeline>>,
-    ) -> Result<Self, StartError> {
-        let allowed_hosts = Arc::new(ArcSwap::from_pointee(config.allowed_hosts.clone()));
-        let storage = Storage {
-            threshold: config.spool.threshold,
-            dir: config.spool.dir.clone(),
-            budget: Arc::new(Budget::new(config.spool.max_memory)),
-        };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut bound = Vec::new();
-        let servers = config.servers.iter().enumerate().filter(|(_, server)| server.enabled);
-        for ((index, server), acceptor) in servers.zip(acceptors) {
-            let sockets = net::bind(&server.listen, threads)
-                .map_err(|source| StartError::Bind { index, source })?;
-            let server = Server::new(
-                server,
-                Arc::clone(&allowed_hosts),
-                Arc::clone(pipeline),
-                storage.clone(),
-                acceptor,
-            );
-            bound.push((Arc::new(server), sockets));
-        }
+    /// The same, with a log that goes by the configuration, now and after each reload.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); also when a log file cannot be opened.
+    pub fn start_with(config: &Config, log: Option<Log>) -> Result<Self, StartError> {
+        let threads = threads();
         let shards = Shards::start(threads).map_err(StartError::Threads)?;
-        let mut daemon = Self {
-            shards,
-            servers: Vec::new(),
-            addresses: Vec::new(),
-            pipeline: Arc::clone(pipeline),
+        let present = Present { log: log.clone(), ..Present::default() };
+        let prepared = match prepare(config, &present, threads) {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                shards.stop();
+                return Err(error);
+            }
         };
-        for (server, sockets) in bound {
-            daemon.open(server, sockets);
-        }
-        if daemon.servers.is_empty() {
-            tracing::warn!("no server is enabled: nothing is listened on");
-        }
+        let Prepared { pipeline, log: lines, files, servers } = prepared;
+        let policy =
+            Policy { allowed_hosts: config.allowed_hosts.clone(), pipeline: Arc::new(pipeline) };
+        let mut daemon = Self {
+            config: Arc::new(config.clone()),
+            shards,
+            listeners: Listeners::default(),
+            policy: Arc::new(ArcSwap::from_pointee(policy)),
+            files,
+            budget: Arc::new(Budget::new(config.spool.max_memory)),
+            log,
+            changes: broadcast::Sender::new(MOST_UNREAD),
+        };
+        daemon.log_by(lines);
+        daemon.listen(servers);
         Ok(daemon)
     }
 
-    fn open(&mut self, server: Arc<Server>, sockets: Sockets) {
-        match sockets {
-            Sockets::Tcp(address, sockets) => {
-                tracing::info!("listening on {address} as {}", server.host_name);
-                self.addresses.push(address);
-                for (shard, socket) in sockets.into_iter().enumerate() {
-                    self.shards.listen(shard, Arc::clone(&server), socket.into());
-                }
-            }
-            Sockets::Unix(socket) => {
-                tracing::info!("listening on {} as {}", server.listener, server.host_name);
-                self.shards.listen(0, Arc::clone(&server), socket.into());
+    /// Puts a new configuration in the place of the present one, and looks at plugin files and certificates anew.
+    /// Answers what has changed.
+    ///
+    /// May be dropped before it has answered: then nothing changes.
+    ///
+    /// # Errors
+    /// When anything of it cannot be had; nothing has changed then.
+    pub async fn reload(&mut self, config: Config) -> Result<Vec<Change>, StartError> {
+        let present = Present {
+            pipeline: Some(Arc::clone(&self.policy.load().pipeline)),
+            log: self.log.clone(),
+            files: self.files.clone(),
+            servers: self.listeners.servers(),
+            addresses: self.listeners.addresses(),
+        };
+        let config = Arc::new(config);
+        let wanted = Arc::clone(&config);
+        let prepared = task::spawn_blocking(move || {
+            prepare(&wanted, &present, threads()).map(|prepared| (prepared, present))
+        });
+        let (prepared, present) =
+            prepared.await.map_err(|lost| StartError::Threads(lost.into()))??;
+        Ok(self.put(config, prepared, &present))
+    }
+
+    fn put(&mut self, config: Arc<Config>, prepared: Prepared, present: &Present) -> Vec<Change> {
+        let mut changes = self.config.changes(&config);
+        self.note_files(&config, &prepared, present, &mut changes);
+        let Prepared { pipeline, log, files, servers } = prepared;
+        self.log_by(log);
+        self.budget.set_limit(config.spool.max_memory);
+        let allowed_hosts = config.allowed_hosts.clone();
+        self.policy.store(Arc::new(Policy { allowed_hosts, pipeline: Arc::new(pipeline) }));
+        self.files = files;
+        self.config = config;
+        self.listen(servers);
+        for change in &changes {
+            self.tell(change.clone());
+        }
+        changes
+    }
+
+    /// Adds what has changed of files that the configuration only names.
+    fn note_files(
+        &self,
+        config: &Config,
+        prepared: &Prepared,
+        present: &Present,
+        changes: &mut Vec<Change>,
+    ) {
+        if !changes.contains(&Change::Plugins) && prepared.files.differ_from(&self.files) {
+            changes.push(Change::Plugins);
+        }
+        for server in &prepared.servers {
+            let listen = &config.servers[server.index].listen;
+            let old = present.servers.iter().find(|(own, _)| own == listen);
+            let renewed = match (old.and_then(|(_, old)| old.tls()), &server.tls) {
+                (Some(old), Some(new)) => !Arc::ptr_eq(old, new),
+                _ => false,
+            };
+            let change = Change::Server { listen: listen.clone(), what: ServerChange::Tls };
+            if renewed && !changes.contains(&change) {
+                changes.push(change);
             }
         }
-        self.servers.push(server);
+    }
+
+    fn log_by(&self, prepared: Option<PreparedLog>) {
+        if let (Some(log), Some(prepared)) = (&self.log, prepared) {
+            log.put(prepared);
+        }
+    }
+
+    fn listen(&mut self, servers: Vec<prepare::PreparedServer>) {
+        let storage = Storage {
+            threshold: self.config.spool.threshold,
+            dir: self.config.spool.dir.clone(),
+            budget: Arc::clone(&self.budget),
+        };
+        let shared = Shared { policy: Arc::clone(&self.policy), storage, log: self.log.clone() };
+        self.listeners.put(&self.config, servers, &shared, &self.shards);
+        if self.listeners.servers().is_empty() {
+            tracing::warn!("no server is enabled: nothing is listened on");
+        }
+    }
+
+    /// Opens the log files anew under their names, after somebody has moved the old ones away.
+    ///
+    /// # Errors
+    /// Those that cannot be opened; lines go on into the old files.
+    pub fn reopen_logs(&self) -> Result<(), Vec<LogError>> {
+        let Some(log) = &self.log else { return Ok(()) };
+        let reopened = log.reopen()?;
+        if reopened.contains(&self.config.log.target) {
+            self.tell(Change::LogReopened);
+        }
+        for server in self.config.servers.iter().filter(|server| reopened.contains(&server.log)) {
+            let listen = server.listen.clone();
+            self.tell(Change::Server { listen, what: ServerChange::LogReopened });
+        }
+        Ok(())
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The TCP addresses listened on, in the order of the configuration; port 0 has become a real one.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.addresses()
+    }
+
+    /// Tells of every change from now on. Whoever does not read for long loses the oldest and is told how many
+    /// ([`RecvError::Lagged`](broadcast::error::RecvError::Lagged)); the daemon never waits.
+    pub fn subscribe(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
+    }
+
+    fn tell(&self, change: Change) {
+        // An error says that nobody listens.
+        let _ = self.changes.send(change);
     }
 
     /// Ends the daemon: no new clients; messages in flight are finished and answered, then 421. Returns as soon as all
     /// is quiet, at the latest after the deadline.
-    pub async fn shutdown(self, deadline: Duration) -> Ended {
-        for server in &self.servers {
-            server.begin_stop();
-        }
-        let all = async {
-            for server in &self.servers {
-                server.ended().await;
-            }
-        };
-        let ended = match tokio::time::timeout(deadline, all).await {
+    pub async fn shutdown(mut self, deadline: Duration) -> Ended {
+        self.listeners.end_all();
+        let ended = match tokio::time::timeout(deadline, self.listeners.ended()).await {
             Ok(()) => Ended::Drained,
-            Err(_) => Ended::Cut(self.servers.iter().map(|server| server.active()).sum()),
+            Err(_) => Ended::Cut(self.listeners.active()),
         };
-        self.pipeline.load().stop(STAGES_END);
+        self.policy.load().pipeline.stop(STAGES_END);
         self.shards.stop();
         for (processor, name, figure) in figures() {
             tracing::info!("{processor}: {name} {figure}");
@@ -193,24 +243,13 @@ impl Daemon {
     }
 }
 
-/// The certificates of each enabled server, in their order. Those of a disabled one need not be there.
-fn acceptors(config: &Config) -> Result<Vec<Option<Arc<Acceptor>>>, StartError> {
-    let servers = config.servers.iter().enumerate().filter(|(_, server)| server.enabled);
-    let open = |(index, server): (usize, &config::Server)| {
-        Acceptor::open(&server.tls, &server.listen.to_string())
-            .map_err(|source| StartError::Tls { index, source })
-    };
-    servers.map(open).collect()
-}
-
-/// As go-guerrilla checks it: all servers, disabled ones too, against the hard limit.
-fn check_file_limit(config: &Config) -> Result<(), StartError> {
-    let clients = config.clients_total();
-    match getrlimit(Resource::RLIMIT_NOFILE) {
-        Ok((_, hard)) if clients > hard => Err(StartError::FileLimit { clients, limit: hard }),
-        _ => Ok(()),
-    }
+/// Threads that serve connections: one for each core.
+fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 /// How long a stage may take to finish what it has in hand at the end.
 const STAGES_END: Duration = Duration::from_secs(5);
+
+/// Changes that wait for a slow subscriber: several reloads of everything.
+const MOST_UNREAD: usize = 1024;

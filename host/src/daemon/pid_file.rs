@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::Pid;
 
 /// A pid file of this process; removed when dropped.
 #[derive(Debug)]
@@ -53,6 +54,27 @@ impl PidFile {
     }
 }
 
+impl PidFile {
+    /// The living process that has a pid file.
+    ///
+    /// # Errors
+    /// When there is a file that cannot be read.
+    pub fn holder(path: &Path) -> Result<Option<Pid>, PidFileError> {
+        let failed = |error: io::Error| PidFileError::Io(path.to_owned(), error);
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(error)),
+        };
+        let text = io::read_to_string(&file).map_err(failed)?;
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            // Who could be meant is gone, and the number may be another's by now.
+            Ok(_) => Ok(None),
+            Err(_) => Ok(text.trim().parse().ok().map(Pid::from_raw)),
+        }
+    }
+}
+
 impl Drop for PidFile {
     fn drop(&mut self) {
         // Gone already is as good as removed.
@@ -71,9 +93,13 @@ mod tests {
         fs::write(&path, "99999999999 left behind").unwrap();
         let file = PidFile::create(&path).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), std::process::id().to_string());
+        assert_eq!(PidFile::holder(&path).unwrap(), Some(Pid::this()));
         let second = PidFile::create(&path).unwrap_err().to_string();
         assert!(second.contains("another guerrillad is running"), "{second}");
         drop(file);
         assert!(!path.exists());
+        assert_eq!(PidFile::holder(&path).unwrap(), None);
+        fs::write(&path, "1").unwrap();
+        assert_eq!(PidFile::holder(&path).unwrap(), None, "left behind");
     }
 }

@@ -1,10 +1,12 @@
 //! Which processors there are: the daemon's own and those of the plugins directory.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::config::Config;
 use crate::plugins::catalogue::Catalogue;
 use crate::plugins::ffi::Constructor;
 use crate::plugins::probe;
-use crate::plugins::{LoadError, LoadOptions, LoadedFile, Manifest, OnError, load_dir};
+use crate::plugins::{Digest, LoadError, LoadOptions, LoadedFile, Manifest, OnError, load_dir};
 use crate::processors;
 
 /// Files of the plugins directory that cannot be used.
@@ -26,34 +28,59 @@ pub(crate) fn builtins() -> Catalogue {
     catalogue
 }
 
-/// All processors, with the plugins directory if there is one.
-pub(crate) fn catalogue(config: &Config) -> Result<Catalogue, PluginsError> {
-    let mut catalogue = builtins();
-    let Some(dir) = &config.plugins_dir else { return Ok(catalogue) };
-    let wanted = &config.plugins;
-    let taken: Vec<String> = catalogue.names().map(str::to_owned).collect();
-    let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
-    let options = LoadOptions {
-        runtime_dir: wanted.runtime_dir.as_deref(),
-        taken_names: &taken,
-        allow: wanted.allow.as_deref(),
-        sha256: &wanted.sha256,
-        on_error: if wanted.skip_broken { OnError::Skip } else { OnError::Fail },
-        prober: probe::prober(),
-        ..LoadOptions::default()
-    };
-    let loaded = load_dir(dir, &options).map_err(PluginsError)?;
-    for error in &loaded.skipped {
-        tracing::error!("passed over: {error} [{}]", error.code());
-    }
-    for file in loaded.files {
-        announce(&file);
-        let (origin, constructor) = (file.path.display().to_string(), file.constructor());
-        for processor in file.manifest.processors {
-            catalogue.add(processor, constructor, &origin);
+/// The plugin files that this daemon has mapped. They stay mapped, so a file that comes back is known again.
+#[derive(Clone, Default)]
+pub(super) struct PluginFiles {
+    /// Also what a reload has mapped that came to nothing.
+    mapped: Arc<Mutex<Vec<LoadedFile>>>,
+    /// Content of the files that were in the directory.
+    present: Vec<Digest>,
+}
+
+impl PluginFiles {
+    /// All processors, with those of the plugins directory if there is one; files are looked at anew.
+    pub(super) fn catalogue(&mut self, config: &Config) -> Result<Catalogue, PluginsError> {
+        let mut catalogue = builtins();
+        let before = std::mem::take(&mut self.present);
+        let Some(dir) = &config.plugins_dir else { return Ok(catalogue) };
+        let wanted = &config.plugins;
+        let taken: Vec<String> = catalogue.names().map(str::to_owned).collect();
+        let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let options = LoadOptions {
+            runtime_dir: wanted.runtime_dir.as_deref(),
+            generation: mapped.iter().map(|file| file.generation).max().unwrap_or_default() + 1,
+            known: &mapped,
+            taken_names: &taken,
+            allow: wanted.allow.as_deref(),
+            sha256: &wanted.sha256,
+            on_error: if wanted.skip_broken { OnError::Skip } else { OnError::Fail },
+            prober: probe::prober(),
+        };
+        let loaded = load_dir(dir, &options).map_err(PluginsError)?;
+        for error in &loaded.skipped {
+            tracing::error!("passed over: {error} [{}]", error.code());
         }
+        for file in loaded.files {
+            self.present.push(file.sha256);
+            let (origin, constructor) = (file.path.display().to_string(), file.constructor());
+            for processor in &file.manifest.processors {
+                catalogue.add(processor.clone(), constructor, &origin);
+            }
+            if !before.contains(&file.sha256) {
+                announce(&file);
+            }
+            if mapped.iter().all(|known| known.sha256 != file.sha256) {
+                mapped.push(file);
+            }
+        }
+        Ok(catalogue)
     }
-    Ok(catalogue)
+
+    /// Whether the directory held something else then.
+    pub(super) fn differ_from(&self, then: &Self) -> bool {
+        self.present != then.present
+    }
 }
 
 fn announce(file: &LoadedFile) {
@@ -62,10 +89,11 @@ fn announce(file: &LoadedFile) {
     }
     let names: Vec<&str> = file.manifest.processors.iter().map(|p| p.name.as_str()).collect();
     tracing::info!(
-        "plugin {} {} ({}) offers {}",
+        "plugin {} {} ({}, generation {}) offers {}",
         file.manifest.name,
         file.manifest.version,
         file.path.display(),
+        file.generation,
         names.join(", ")
     );
 }

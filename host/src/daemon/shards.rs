@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use arc_swap::ArcSwap;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -35,12 +36,14 @@ impl Shards {
     }
 
     /// Accepts on a socket, on one of the threads.
-    pub(super) fn listen(&self, shard: usize, server: Arc<Server>, socket: Socket) {
+    pub(super) fn listen(&self, shard: usize, server: Arc<ArcSwap<Server>>, socket: Socket) {
         let Some(shard) = self.shards.get(shard) else { return };
         shard.runtime.spawn(async move {
             match socket.into_listening() {
                 Ok(socket) => accept(server, socket).await,
-                Err(error) => tracing::error!("cannot listen on {}: {error}", server.listener),
+                Err(error) => {
+                    tracing::error!("cannot listen on {}: {error}", server.load().listener);
+                }
             }
         });
     }

@@ -29,14 +29,19 @@ impl Default for Storage {
 /// A number of bytes, taken and given back.
 #[derive(Debug)]
 pub struct Budget {
-    limit: u64,
+    limit: AtomicU64,
     used: AtomicU64,
 }
 
 impl Budget {
     /// A budget of so many bytes.
     pub fn new(limit: u64) -> Self {
-        Self { limit, used: AtomicU64::new(0) }
+        Self { limit: limit.into(), used: AtomicU64::new(0) }
+    }
+
+    /// Changes the bound for what is taken from now on.
+    pub fn set_limit(&self, limit: u64) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// Bytes taken at the moment.
@@ -46,12 +51,13 @@ impl Budget {
 
     /// Whether so many more bytes could be had now.
     pub fn has_room(&self, bytes: u64) -> bool {
-        self.used().saturating_add(bytes) <= self.limit
+        self.used().saturating_add(bytes) <= self.limit.load(Ordering::Relaxed)
     }
 
     fn take(&self, bytes: u64) -> bool {
+        let limit = self.limit.load(Ordering::Relaxed);
         let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|used| *used <= self.limit)
+            used.checked_add(bytes).filter(|used| *used <= limit)
         });
         taken.is_ok()
     }

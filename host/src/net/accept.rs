@@ -7,25 +7,34 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener};
 
 use super::arrival;
 use super::server::Server;
 use super::wire::Wire;
 
-/// Accepts on one socket until the server stops. Runs on the thread that serves what it accepts.
-pub(crate) async fn accept(server: Arc<Server>, socket: Listening) {
+/// Accepts on one socket until the server stops, each client for the server as it is configured then. Runs on the
+/// thread that serves what it accepts.
+pub(crate) async fn accept(server: Arc<ArcSwap<Server>>, socket: Listening) {
+    let stop = server.load().stop.clone();
     let mut pause = FIRST_PAUSE;
-    loop {
+    let mut last = MOST_AT_THE_END;
+    while last > 0 {
         let accepted = tokio::select! {
             biased;
-            () = server.stop.cancelled() => return,
             accepted = socket.accept() => accepted,
+            // Whoever is in the queue by now has been accepted above and hears 421; a closed socket would reset them.
+            () = stop.cancelled() => return,
         };
+        if stop.is_cancelled() {
+            last -= 1;
+        }
+        let server = server.load_full();
         match accepted {
             Ok(arrival) => {
                 pause = FIRST_PAUSE;
-                server.connections.spawn(arrival::serve(Arc::clone(&server), arrival));
+                serve(server, arrival);
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
@@ -37,6 +46,15 @@ pub(crate) async fn accept(server: Arc<Server>, socket: Listening) {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
+    }
+}
+
+fn serve(server: Arc<Server>, arrival: arrival::Arrival) {
+    let client = arrival::serve(Arc::clone(&server), arrival);
+    if server.route.is_usual() {
+        server.connections.spawn(client);
+    } else {
+        server.connections.spawn(server.route.of(client));
     }
 }
 
@@ -76,6 +94,9 @@ fn is_about_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::NotConnected
     )
 }
+
+/// Clients that are taken in when the server has been told to end: a flood must not keep it from that.
+const MOST_AT_THE_END: u32 = 256;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

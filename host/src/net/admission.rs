@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 /// The door of one server.
 #[derive(Debug)]
 pub(super) struct Admission {
-    max_clients: u32,
+    max_clients: AtomicU32,
     /// 0: no limit.
-    max_per_network: u32,
+    max_per_network: AtomicU32,
     /// 0: no limit.
-    max_per_minute: u32,
+    max_per_minute: AtomicU32,
     active: AtomicU32,
     networks: Mutex<HashMap<IpAddr, Visits>>,
 }
@@ -63,8 +63,20 @@ pub(super) struct Permit {
 
 impl Admission {
     pub(super) fn new(max_clients: u32, max_per_network: u32, max_per_minute: u32) -> Self {
-        let (active, networks) = (AtomicU32::new(0), Mutex::default());
-        Self { max_clients, max_per_network, max_per_minute, active, networks }
+        Self {
+            max_clients: max_clients.into(),
+            max_per_network: max_per_network.into(),
+            max_per_minute: max_per_minute.into(),
+            active: AtomicU32::new(0),
+            networks: Mutex::default(),
+        }
+    }
+
+    /// Sets the limits for those who come from now on; nobody is turned out.
+    pub(super) fn limit(&self, max_clients: u32, max_per_network: u32, max_per_minute: u32) {
+        self.max_clients.store(max_clients, Ordering::Relaxed);
+        self.max_per_network.store(max_per_network, Ordering::Relaxed);
+        self.max_per_minute.store(max_per_minute, Ordering::Relaxed);
     }
 
     /// Clients that are in.
@@ -74,8 +86,9 @@ impl Admission {
 
     /// Lets a connection in, or says why not.
     pub(super) fn admit(self: &Arc<Self>) -> Result<Permit, TurnedAway> {
+        let max_clients = self.max_clients.load(Ordering::Relaxed);
         let taken = self.active.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |active| {
-            (active < self.max_clients).then_some(active + 1)
+            (active < max_clients).then_some(active + 1)
         });
         match taken {
             Ok(_) => Ok(Permit { admission: Arc::clone(self), network: None }),
@@ -94,14 +107,20 @@ impl Admission {
             visits.since = now;
         }
         visits.recent = visits.recent.saturating_add(1);
-        if self.max_per_minute > 0 && visits.recent > self.max_per_minute {
+        let (per_network, per_minute) = self.network_limits();
+        if per_minute > 0 && visits.recent > per_minute {
             return Err(TurnedAway::TooOften);
         }
-        if self.max_per_network > 0 && visits.active >= self.max_per_network {
+        if per_network > 0 && visits.active >= per_network {
             return Err(TurnedAway::NetworkFull);
         }
         visits.active += 1;
         Ok(())
+    }
+
+    fn network_limits(&self) -> (u32, u32) {
+        let load = |limit: &AtomicU32| limit.load(Ordering::Relaxed);
+        (load(&self.max_per_network), load(&self.max_per_minute))
     }
 
     fn networks(&self) -> MutexGuard<'_, HashMap<IpAddr, Visits>> {
@@ -119,7 +138,7 @@ impl Permit {
     /// Says who it is, once that is known (a proxy may speak for others), or that this one may not stay.
     pub(super) fn is_for(&mut self, client: IpAddr, now: Instant) -> Result<(), TurnedAway> {
         let admission = &self.admission;
-        if admission.max_per_network > 0 || admission.max_per_minute > 0 {
+        if admission.network_limits() != (0, 0) {
             let network = network(client);
             admission.visit(network, now)?;
             self.network = Some(network);
@@ -135,7 +154,7 @@ impl Drop for Permit {
         let mut networks = self.admission.networks();
         if let Some(visits) = networks.get_mut(&network) {
             visits.active -= 1;
-            if visits.active == 0 && self.admission.max_per_minute == 0 {
+            if visits.active == 0 && self.admission.network_limits().1 == 0 {
                 networks.remove(&network);
             }
         }
@@ -174,6 +193,23 @@ mod tests {
         assert_eq!(door.admit().unwrap_err(), TurnedAway::Full);
         drop(first);
         assert!(door.admit().is_ok());
+        assert_eq!(door.active(), 0);
+    }
+
+    #[test]
+    fn limits_change_for_those_who_come() {
+        let door = Arc::new(Admission::new(2, 0, 0));
+        let places = [door.admit().unwrap(), door.admit().unwrap()];
+        door.limit(1, 1, 0);
+        assert_eq!(door.admit().unwrap_err(), TurnedAway::Full);
+        drop(places);
+        let now = Instant::now();
+        let first = visit(&door, "192.0.2.1", now).unwrap();
+        door.limit(2, 1, 0);
+        assert_eq!(visit(&door, "192.0.2.1", now).unwrap_err(), TurnedAway::NetworkFull);
+        door.limit(2, 0, 0);
+        assert!(visit(&door, "192.0.2.1", now).is_ok());
+        drop(first);
         assert_eq!(door.active(), 0);
     }
 

@@ -195,6 +195,9 @@ impl Connection {
     /// Says what is to be said, then listens.
     async fn hear(&mut self, buffers: &mut Buffers) -> Result<(), Ended> {
         self.flush(buffers).await?;
+        if !self.session.in_transaction() {
+            self.dialogue.idle();
+        }
         if buffers.is_idle() {
             // Nothing of this client is in it: others may use it while this one is silent.
             std::mem::take(buffers).give_back();

@@ -15,15 +15,16 @@ use super::decided::{
     Decided, client_rejected, message_rejected, no_room, policy_rejected, queued,
     recipient_rejected, relay_denied,
 };
-use super::server::Server;
+use super::server::{Policy, Server};
 use crate::mail::{BodyError, Client, Envelope, MAX_SESSION_NOTE, Transaction};
-use crate::pipeline::{Decision, Kind, Pipeline};
+use crate::pipeline::{Decision, Kind};
 
 /// Our side of the conversation.
 pub(super) struct Dialogue {
     server: Arc<Server>,
-    /// The chains of the open transaction, so that a reload never mixes two generations in one.
-    pipeline: Arc<Pipeline>,
+    /// What the open transaction goes by, so that a reload never mixes two generations in one. None between
+    /// transactions: chains that were replaced end when the last transaction of theirs does.
+    policy: Option<Arc<Policy>>,
     greeting: String,
     opened: bool,
     /// Why the body of the open transaction cannot be kept; the client hears it at the end.
@@ -48,8 +49,12 @@ pub(super) enum Told {
 
 impl Dialogue {
     pub(super) fn new(server: Arc<Server>, greeting: String) -> Self {
-        let pipeline = server.pipeline.load_full();
-        Self { server, pipeline, greeting, opened: false, spoilt: None }
+        Self { server, policy: None, greeting, opened: false, spoilt: None }
+    }
+
+    /// There is no transaction.
+    pub(super) fn idle(&mut self) {
+        self.policy = None;
     }
 
     /// Notes down what a question brings, while it still borrows from the input.
@@ -62,7 +67,7 @@ impl Dialogue {
                 Asking::Phase(Phase::HELO)
             }
             Question::Mail { path, parameters } => {
-                self.pipeline = self.server.pipeline.load_full();
+                self.policy = Some(self.server.policy.load_full());
                 self.spoilt = None;
                 begin(&mut txn.envelope, &path, parameters.all.as_str());
                 Asking::Phase(Phase::MAIL)
@@ -114,12 +119,20 @@ impl Dialogue {
             Asking::Known(decided) => return (txn, Told::One(decided)),
             Asking::Phase(phase) => phase,
         };
+        let current;
+        let policy = match &self.policy {
+            Some(policy) => policy,
+            None => {
+                current = self.server.policy.load_full();
+                &current
+            }
+        };
         if phase == Phase::CONNECT && !self.opened {
             self.opened = true;
-            txn = self.pipeline.tell(Event::OPENED, txn);
+            txn = policy.pipeline.tell(Event::OPENED, txn);
         }
         let size = txn.envelope.body.len();
-        let asked = self.pipeline.ask(phase, txn).await;
+        let asked = policy.pipeline.ask(phase, txn).await;
         txn = asked.txn;
         if phase == Phase::SAVE {
             summarise(&asked.decision, &txn, size);
@@ -140,7 +153,7 @@ impl Dialogue {
     /// The connection has ended.
     pub(super) fn closed(&self, txn: Box<Transaction>) {
         if self.opened {
-            self.pipeline.tell(Event::CLOSED, txn);
+            self.server.policy.load().pipeline.tell(Event::CLOSED, txn);
         }
     }
 
@@ -174,11 +187,11 @@ impl Dialogue {
                 envelope.push_recipient(&address, name, &self.server.host_name, parameters);
             }
             ForwardPath::Mailbox(mailbox) => {
-                let (domain, hosts) = (mailbox.domain(), self.server.allowed_hosts.load());
-                let ours = match domain.ip() {
-                    Some(ip) => hosts.allows_ip(ip),
-                    None => hosts.allows(domain.as_str()),
-                };
+                let domain = mailbox.domain();
+                let ours = self.policy.as_ref().is_some_and(|policy| match domain.ip() {
+                    Some(ip) => policy.allowed_hosts.allows_ip(ip),
+                    None => policy.allowed_hosts.allows(domain.as_str()),
+                });
                 if !ours {
                     return Asking::Known(Decided::Reply(relay_denied()));
                 }

@@ -37,26 +37,35 @@ pub struct BindError {
     pub source: io::Error,
 }
 
-/// Binds for so many threads.
+/// Binds for so many threads. `beside` are the addresses that this daemon listens on already: one that takes the place of
+/// another of the same port (`0.0.0.0:25`, then `127.0.0.1:25`) may be bound before the other is closed.
 ///
 /// # Errors
 /// When the address is in use, not of this machine, or needs more rights.
-pub(crate) fn bind(listen: &Listen, threads: usize) -> Result<Sockets, BindError> {
+pub(crate) fn bind(
+    listen: &Listen,
+    threads: usize,
+    beside: &[SocketAddr],
+) -> Result<Sockets, BindError> {
     let bound = match listen {
-        Listen::Tcp { address, v6only } => bind_tcp(*address, *v6only, threads),
+        Listen::Tcp { address, v6only } => {
+            let port = address.port();
+            let ours = port != 0 && beside.iter().any(|other| other.port() == port);
+            bind_tcp(*address, *v6only, threads, ours)
+        }
         Listen::Unix { path, mode, owner } => bind_unix(path, *mode, owner.as_deref()),
     };
     bound.map_err(|source| BindError { listen: listen.to_string(), source })
 }
 
-fn bind_tcp(address: SocketAddr, v6only: bool, threads: usize) -> io::Result<Sockets> {
+fn bind_tcp(address: SocketAddr, v6only: bool, threads: usize, ours: bool) -> io::Result<Sockets> {
     let address = if address.is_ipv6() && address.ip() == Ipv6Addr::UNSPECIFIED && !has_ipv6() {
         SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))
     } else {
         address
     };
-    // The probe: fails if anybody else has the port; also picks one when it is 0.
-    let probe = tcp_socket(address, v6only, false)?;
+    // The probe: fails if anybody else has the port; also picks one when it is 0. It would fail beside ourselves, too.
+    let probe = tcp_socket(address, v6only, ours)?;
     let address = SocketAddr::new(address.ip(), local_port(&probe)?);
     drop(probe);
     let mut sockets = Vec::with_capacity(threads);

@@ -33,5 +33,5 @@ mod wire;
 pub(crate) use accept::{Listening, accept};
 pub use listener::BindError;
 pub(crate) use listener::{Sockets, bind};
-pub(crate) use server::Server;
+pub(crate) use server::{Policy, Server};
 pub use tls::TlsError;

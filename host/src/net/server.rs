@@ -15,9 +15,19 @@ use super::patience;
 use super::tls::Acceptor;
 use crate::config::{self, AllowedHosts, Network, ProxyProtocol};
 use crate::mail::Storage;
+use crate::observe::Route;
 use crate::pipeline::Pipeline;
 
-/// One configured server at work.
+/// What a transaction goes by, from MAIL to its end. A reload swaps it as a whole.
+pub(crate) struct Policy {
+    /// The hosts whose mail is taken (`allowed_hosts`).
+    pub(crate) allowed_hosts: AllowedHosts,
+    /// The chains.
+    pub(crate) pipeline: Arc<Pipeline>,
+}
+
+/// One configured server at work. A connection keeps the settings it began with: a reload makes a successor
+/// for those who come later.
 pub(crate) struct Server {
     /// `listen_interface`, as configured.
     pub(crate) listener: Arc<str>,
@@ -33,12 +43,12 @@ pub(crate) struct Server {
     pub(super) patience: patience::Limits,
     /// How long the greeting is held back.
     pub(super) greet_delay: Option<Duration>,
-    /// The hosts whose mail is taken.
-    pub(super) allowed_hosts: Arc<ArcSwap<AllowedHosts>>,
-    /// The chains; a connection takes the current ones for each transaction.
-    pub(super) pipeline: Arc<ArcSwap<Pipeline>>,
+    /// Hosts and chains; a connection takes the current ones for each transaction.
+    pub(super) policy: Arc<ArcSwap<Policy>>,
     /// Where bodies are while they are on their way.
     pub(super) storage: Storage,
+    /// Where it is written what its clients do.
+    pub(super) route: Route,
     /// Cancelled when the server is to end.
     pub(super) stop: CancellationToken,
     /// Its connections.
@@ -48,29 +58,30 @@ pub(crate) struct Server {
     xclient: bool,
     trusted_proxies: Vec<Network>,
     admission: Arc<Admission>,
-    served: AtomicU64,
+    served: Arc<AtomicU64>,
 }
 
 impl Server {
-    /// A server of this configuration.
+    /// A server of this configuration, in whose place there was none.
     pub(crate) fn new(
         config: &config::Server,
-        allowed_hosts: Arc<ArcSwap<AllowedHosts>>,
-        pipeline: Arc<ArcSwap<Pipeline>>,
+        policy: Arc<ArcSwap<Policy>>,
+        pipeline: &Pipeline,
         storage: Storage,
         tls: Option<Arc<Acceptor>>,
+        route: Route,
     ) -> Self {
         Self {
             listener: config.listen.to_string().into(),
             host_name: config.host_name.as_str().into(),
-            settings: Arc::new(protocol_settings(config, &pipeline.load())),
+            settings: Arc::new(protocol_settings(config, pipeline)),
             lmtp: config.protocol == config::Protocol::Lmtp,
             tls,
             patience: patience::Limits::of(config),
             greet_delay: config.greet_delay,
-            allowed_hosts,
-            pipeline,
+            policy,
             storage,
+            route,
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
             proxy_protocol: config.proxy_protocol,
@@ -81,8 +92,46 @@ impl Server {
                 config.limits.max_clients_per_ip,
                 config.limits.max_connects_per_minute,
             )),
-            served: AtomicU64::new(0),
+            served: Arc::default(),
         }
+    }
+
+    /// The same server with other settings. Its clients, their number and its end are one with the old one's.
+    pub(crate) fn successor(
+        &self,
+        config: &config::Server,
+        pipeline: &Pipeline,
+        storage: Storage,
+        tls: Option<Arc<Acceptor>>,
+        route: Route,
+    ) -> Self {
+        Self {
+            stop: self.stop.clone(),
+            connections: self.connections.clone(),
+            admission: Arc::clone(&self.admission),
+            served: Arc::clone(&self.served),
+            ..Self::new(config, Arc::clone(&self.policy), pipeline, storage, tls, route)
+        }
+    }
+
+    /// Its certificates, if it has any.
+    pub(crate) fn tls(&self) -> Option<&Arc<Acceptor>> {
+        self.tls.as_ref()
+    }
+
+    /// Lets clients in by the limits of this configuration.
+    pub(crate) fn limit(&self, config: &config::Server) {
+        let limits = &config.limits;
+        self.admission.limit(
+            config.max_clients,
+            limits.max_clients_per_ip,
+            limits.max_connects_per_minute,
+        );
+    }
+
+    /// Whether no connection is left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.connections.is_empty()
     }
 
     /// Lets no new client in and asks those that are there to end.

@@ -1,21 +1,53 @@
-//! The form of a text line: time, level, what happened.
+//! The form of a line: time, level, whose it is, what happened. In JSON each is a member of an object.
+//!
+//! The field `session` of an event is the id of a connection or message. It comes first, so that one grep shows all that
+//! happened to it.
 //!
 //! *Trust*: what clients say is in it. No control character of theirs reaches a file or a terminal: a line cannot be
 //! broken, forged or coloured.
 
 use std::fmt::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Formats events for people and for grep.
-pub(super) struct Line;
+use crate::config::LogFormat;
 
-impl<S, N> FormatEvent<S, N> for Line
+/// What lines look like; may change at any time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Form(Arc<AtomicBool>);
+
+impl Form {
+    pub(super) fn set(&self, format: LogFormat) {
+        self.0.store(format == LogFormat::Json, Ordering::Relaxed);
+    }
+
+    fn is_json(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// A line of the log's own.
+    pub(super) fn warning(&self, text: &str) -> String {
+        let mut line = String::new();
+        let fields = Fields { message: text.to_owned(), ..Fields::default() };
+        // Writing into a string does not fail.
+        let _ = self.write(&mut Writer::new(&mut line), Level::WARN, &fields);
+        line
+    }
+
+    fn write(&self, out: &mut Writer<'_>, level: Level, fields: &Fields) -> fmt::Result {
+        if self.is_json() { fields.json(out, level) } else { fields.text(out, level) }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Form
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
@@ -26,44 +58,101 @@ where
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        SystemTime.format_time(&mut writer)?;
-        write!(writer, " {:5} ", event.metadata().level())?;
         let mut fields = Fields::default();
         event.record(&mut fields);
-        writeln!(writer, "{}{}", fields.message, fields.others)
+        self.write(&mut writer, *event.metadata().level(), &fields)
     }
 }
 
-/// The message, and ` key=value` for all else.
+/// What an event says.
 #[derive(Default)]
 struct Fields {
+    session: String,
     message: String,
-    others: String,
+    others: Vec<(&'static str, Value)>,
+}
+
+impl Fields {
+    fn text(&self, out: &mut Writer<'_>, level: Level) -> fmt::Result {
+        SystemTime.format_time(out)?;
+        write!(out, " {level:5} ")?;
+        let mut out = Escaped(out);
+        if !self.session.is_empty() {
+            write!(out, "{} ", self.session)?;
+        }
+        out.write_str(&self.message)?;
+        for (name, value) in &self.others {
+            match value {
+                Value::String(text) => write!(out, " {name}={text}")?,
+                value => write!(out, " {name}={value}")?,
+            }
+        }
+        out.0.write_char('\n')
+    }
+
+    fn json(&self, out: &mut Writer<'_>, level: Level) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let mut line = Map::new();
+        let mut put = |name: &str, value: Value| line.insert(name.to_owned(), value);
+        put("time", time.into());
+        put("level", level.as_str().to_ascii_lowercase().into());
+        if !self.session.is_empty() {
+            put("session", self.session.as_str().into());
+        }
+        put("message", self.message.as_str().into());
+        for (name, value) in &self.others {
+            put(name, value.clone());
+        }
+        writeln!(out, "{}", Value::Object(line))
+    }
+
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.others.push((field.name(), value.into()));
+    }
 }
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing into a string does not fail.
-        let _ = if field.name() == "message" {
-            write!(Escaped(&mut self.message), "{value:?}")
-        } else {
-            self.others.push(' ');
-            self.others.push_str(field.name());
-            self.others.push('=');
-            write!(Escaped(&mut self.others), "{value:?}")
+        let text = match field.name() {
+            "session" => &mut self.session,
+            "message" => &mut self.message,
+            _ => return self.put(field, format!("{value:?}")),
         };
+        // Writing into a string does not fail.
+        let _ = write!(text, "{value:?}");
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
         self.record_debug(field, &format_args!("{value}"));
     }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
 }
 
 /// Writes control characters as escapes.
-struct Escaped<'a>(&'a mut String);
+struct Escaped<'a, W>(&'a mut W);
 
-impl Write for Escaped<'_> {
+impl<W: Write> Write for Escaped<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Most lines are harmless as a whole.
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return self.0.write_str(text);
+        }
         for c in text.chars() {
             // U+2028 and U+2029 are line ends to some readers; the marks of direction can turn a line round.
             if c.is_control()
@@ -71,7 +160,7 @@ impl Write for Escaped<'_> {
             {
                 write!(self.0, "{}", c.escape_unicode())?;
             } else {
-                self.0.push(c);
+                self.0.write_char(c)?;
             }
         }
         Ok(())
@@ -87,5 +176,26 @@ mod tests {
         let mut out = String::new();
         write!(Escaped(&mut out), "a\r\nb\x1b[31m\u{202e}ü").unwrap();
         assert_eq!(out, "a\\u{d}\\u{a}b\\u{1b}[31m\\u{202e}ü");
+    }
+
+    #[test]
+    fn both_forms_say_the_same() {
+        let fields = Fields {
+            session: "ab12-1".to_owned(),
+            message: "message accepted".to_owned(),
+            others: vec![("from", Value::from("\"a\r\nb\"@x")), ("size", Value::from(7))],
+        };
+        let (mut text, mut json) = (String::new(), String::new());
+        fields.text(&mut Writer::new(&mut text), Level::INFO).unwrap();
+        fields.json(&mut Writer::new(&mut json), Level::INFO).unwrap();
+        let (_time, rest) = text.split_once(' ').unwrap();
+        assert_eq!(rest, "INFO  ab12-1 message accepted from=\"a\\u{d}\\u{a}b\"@x size=7\n");
+        let json: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(json["session"], "ab12-1");
+        assert_eq!((&json["from"], &json["size"]), (&"\"a\r\nb\"@x".into(), &7.into()));
+        assert_eq!(
+            (&json["level"], &json["message"]),
+            (&"info".into(), &"message accepted".into())
+        );
     }
 }

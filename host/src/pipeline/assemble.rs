@@ -11,7 +11,8 @@ use guerrilla_plugin_abi::Phase;
 use serde_json::Value;
 
 use super::chain::Pipeline;
-use super::stage::Stage;
+use super::retire::{Retiring, Running};
+use super::stage::{Blueprint, Stage};
 use crate::config::{ChainSpec, Gateway, ProcessorSection, closest};
 use crate::plugins::catalogue::{Catalogue, Entry};
 use crate::plugins::ffi::Instance;
@@ -21,16 +22,20 @@ use crate::plugins::ffi::Instance;
 #[error("{}", .0.join("\n"))]
 pub(crate) struct AssembleError(pub(crate) Vec<String>);
 
-/// Makes and starts all chains.
+/// Makes and starts all chains. Stages of the previous pipeline that would be made again just as they are go on as
+/// they are, with all they keep and have open.
 pub(crate) fn assemble(
     gateway: &Gateway,
     catalogue: &Catalogue,
+    previous: Option<&Pipeline>,
 ) -> Result<Pipeline, AssembleError> {
     let threads = gateway.save_workers.map_or_else(default_threads, |n| n.get() as usize);
     let mut maker = Maker {
         catalogue,
         gateway,
         threads,
+        previous: previous.map(|previous| &previous.stages[..]).unwrap_or_default(),
+        retiring: previous.map(|previous| Arc::clone(&previous.retiring)).unwrap_or_default(),
         made: HashMap::new(),
         order: Vec::new(),
         problems: Vec::new(),
@@ -45,33 +50,39 @@ pub(crate) fn assemble(
     if !maker.problems.is_empty() {
         return Err(AssembleError(maker.problems));
     }
-    let pipeline = Pipeline {
+    start(&maker.order)?;
+    let retiring = maker.retiring;
+    let running = |made| match made {
+        Made::Before(running) => running,
+        Made::New(stage) => Running::new(stage, &retiring),
+    };
+    Ok(Pipeline {
         connect,
         helo,
         mail,
         rcpt,
         save,
-        stages: maker.order,
+        stages: maker.order.into_iter().map(running).collect(),
+        retiring,
         save_timeout: gateway.save_timeout,
         rcpt_timeout: gateway.rcpt_timeout,
-    };
-    start(pipeline)
+    })
 }
 
-/// Starts every stage; when one fails, those already started are stopped again.
-fn start(pipeline: Pipeline) -> Result<Pipeline, AssembleError> {
-    for (started, stage) in pipeline.stages.iter().enumerate() {
+/// Starts new stages; when one fails, all of them are stopped again.
+fn start(order: &[Made]) -> Result<(), AssembleError> {
+    let new = |made| match made {
+        &Made::Before(_) => None,
+        Made::New(stage) => Some(stage),
+    };
+    for (at, stage) in order.iter().enumerate().filter_map(|(at, made)| Some((at, new(made)?))) {
         if let Err(why) = stage.start() {
-            for earlier in &pipeline.stages[..started] {
-                earlier.stop(0);
-            }
-            return Err(AssembleError(vec![format!(
-                "processor {}: cannot start: {why}",
-                stage.name
-            )]));
+            order[..at].iter().filter_map(new).for_each(|earlier| earlier.stop(0));
+            let problem = format!("processor {}: cannot start: {why}", stage.name);
+            return Err(AssembleError(vec![problem]));
         }
     }
-    Ok(pipeline)
+    Ok(())
 }
 
 /// Threads of a blocking stage when nobody has said: waiting for a disk or a service gains by more threads than cores,
@@ -84,11 +95,22 @@ struct Maker<'a> {
     catalogue: &'a Catalogue,
     gateway: &'a Gateway,
     threads: usize,
+    /// The stages there are already.
+    previous: &'a [Arc<Running>],
+    retiring: Arc<Retiring>,
     /// Stages by processor and by which time it stands in the same chain: chains share instances, but a
     /// processor named twice in one chain is two.
     made: HashMap<(String, usize), Arc<Stage>>,
-    order: Vec<Arc<Stage>>,
+    order: Vec<Made>,
     problems: Vec<String>,
+}
+
+/// A stage of the new pipeline.
+enum Made {
+    /// The previous one has it, too.
+    Before(Arc<Running>),
+    /// It is to be started.
+    New(Arc<Stage>),
 }
 
 impl<'a> Maker<'a> {
@@ -142,16 +164,26 @@ impl<'a> Maker<'a> {
         section: Option<&ProcessorSection>,
         place: (String, usize),
     ) -> Option<Arc<Stage>> {
-        let settings = settings(self.gateway, section).to_string();
-        match Instance::create(entry.constructor, &entry.processor.name, &settings) {
+        let blueprint = Blueprint {
+            name: place.0.clone(),
+            time: place.1,
+            processor: entry.processor.name.clone(),
+            origin: entry.constructor.origin(),
+            settings: settings(self.gateway, section).to_string(),
+            threads: section.and_then(|s| s.workers).map_or(self.threads, |n| n.get() as usize),
+            on_fault: section.map(|section| section.on_fault).unwrap_or_default(),
+        };
+        if let Some(running) = self.previous.iter().find(|r| r.stage.blueprint == blueprint) {
+            self.made.insert(place, Arc::clone(&running.stage));
+            self.order.push(Made::Before(Arc::clone(running)));
+            return Some(Arc::clone(&running.stage));
+        }
+        let settings = &blueprint.settings;
+        match Instance::create(entry.constructor, &entry.processor.name, settings) {
             Ok(instance) => {
-                let threads =
-                    section.and_then(|s| s.workers).map_or(self.threads, |n| n.get() as usize);
-                let on_fault = section.map(|section| section.on_fault).unwrap_or_default();
-                let stage = Stage::new(&place.0, &entry.processor, instance, threads, on_fault);
-                let stage = Arc::new(stage);
+                let stage = Arc::new(Stage::new(blueprint, &entry.processor, instance));
                 self.made.insert(place, Arc::clone(&stage));
-                self.order.push(Arc::clone(&stage));
+                self.order.push(Made::New(Arc::clone(&stage)));
                 Some(stage)
             }
             Err(why) => {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use guerrilla_plugin_abi::{Event, Phase};
 
 use super::decision::{Decision, Kind};
+use super::retire::{Retiring, Running, millis};
 use super::run::{Inline, Run};
 use super::stage::Stage;
 use crate::mail::Transaction;
@@ -18,7 +19,9 @@ pub(crate) struct Pipeline {
     pub(super) rcpt: Vec<Arc<Stage>>,
     pub(super) save: Vec<Arc<Stage>>,
     /// Every stage once.
-    pub(super) stages: Vec<Arc<Stage>>,
+    pub(super) stages: Vec<Arc<Running>>,
+    /// Where stages go that no pipeline has any more.
+    pub(super) retiring: Arc<Retiring>,
     /// For the save chain (`gw_save_timeout`).
     pub(super) save_timeout: Duration,
     /// For the others (`gw_val_rcpt_timeout`).
@@ -68,7 +71,8 @@ impl Pipeline {
         event: Event,
         mut txn: Box<Transaction>,
     ) -> Box<Transaction> {
-        for stage in self.stages.iter().filter(|stage| stage.wants(event)) {
+        let stages = self.stages.iter().map(|running| &running.stage);
+        for stage in stages.filter(|stage| stage.wants(event)) {
             if stage.is_inline() {
                 txn = stage.tell_inline(event, txn).0;
             } else {
@@ -79,12 +83,12 @@ impl Pipeline {
         txn
     }
 
-    /// Ends all stages.
+    /// Ends all stages, and waits for those that have left earlier.
     pub(crate) fn stop(&self, deadline: Duration) {
-        let deadline_ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
-        for stage in &self.stages {
-            stage.stop(deadline_ms);
+        for running in &self.stages {
+            running.stage.stop(millis(deadline));
         }
+        self.retiring.wait(deadline);
     }
 
     pub(super) fn chain(&self, phase: Phase) -> &[Arc<Stage>] {

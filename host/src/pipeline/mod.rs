@@ -8,6 +8,7 @@
 //! - [`settle`]: telling its stages how it ended.
 //! - [`decision`]: what a chain came to.
 //! - [`mod@assemble`]: from the configured names to chains.
+//! - [`retire`]: ending the stages that a reload has left without a chain.
 
 mod assemble;
 mod breaker;
@@ -15,6 +16,7 @@ mod chain;
 mod decision;
 mod gate;
 mod pool;
+mod retire;
 mod run;
 mod settle;
 mod stage;

@@ -18,6 +18,7 @@ use super::settle::{Listener, settle};
 use super::stage::{Lost, Stage};
 use crate::config::OnFault;
 use crate::mail::Transaction;
+use crate::observe::Route;
 use crate::plugins::ffi::Called;
 
 /// One question on its way through a chain.
@@ -89,7 +90,11 @@ impl Run {
         let (pipeline, phase) = (Arc::clone(&self.pipeline), self.phase);
         let gate = Arc::new(Gate::default());
         gate.reached(self.next.saturating_sub(1));
-        let mut task = tokio::spawn(self.finish(rest, Arc::clone(&gate)));
+        let rest = self.finish(rest, Arc::clone(&gate));
+        // What happens to the message is written where the rest of its session is.
+        let route = Route::current();
+        let mut task =
+            if route.is_usual() { tokio::spawn(rest) } else { tokio::spawn(route.of(rest)) };
         let mut waited = tokio::time::timeout_at(deadline.into(), &mut task).await;
         if waited.is_err() && !gate.abandon() {
             // A stage is committing: whoever is told 451 now would send again what is about to be kept.

@@ -1,6 +1,7 @@
 //! One place in a chain.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use guerrilla_plugin_abi::{Blocking, Event, Phase, Status};
 
@@ -8,13 +9,34 @@ use super::breaker::Breaker;
 use super::pool::Pool;
 use crate::config::OnFault;
 use crate::mail::Transaction;
-use crate::plugins::ffi::{Called, Instance};
+use crate::plugins::ffi::{Called, Instance, Origin};
 use crate::plugins::manifest::Processor;
+
+/// All that an instance depends on. While it stays the same, so does the instance.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Blueprint {
+    /// Its name in the chain.
+    pub(super) name: String,
+    /// Which time the name stands in the same chain.
+    pub(super) time: usize,
+    /// The name of its processor.
+    pub(super) processor: String,
+    /// The plugin file it comes from; none for a built-in.
+    pub(super) origin: Option<Origin>,
+    /// A JSON object.
+    pub(super) settings: String,
+    /// Threads, should it block.
+    pub(super) threads: usize,
+    /// What its faults mean.
+    pub(super) on_fault: OnFault,
+}
 
 /// A processor at work in one or more chains.
 pub(crate) struct Stage {
     /// Its name in the chain.
     pub(super) name: String,
+    /// What it was made from.
+    pub(super) blueprint: Blueprint,
     /// What its faults mean, and whether there have been too many.
     pub(super) breaker: Breaker,
     instance: Arc<Instance>,
@@ -25,30 +47,28 @@ pub(crate) struct Stage {
     pub(super) honours: Vec<String>,
     /// The threads it is called on; none for one that never blocks.
     pool: Option<Pool>,
+    stopped: AtomicBool,
 }
 
 /// The transaction did not come back: no thread could be had.
 pub(super) struct Lost;
 
 impl Stage {
-    /// Puts an instance to work under this name, with so many threads, should it block.
-    pub(super) fn new(
-        name: &str,
-        processor: &Processor,
-        instance: Instance,
-        threads: usize,
-        on_fault: OnFault,
-    ) -> Self {
+    /// Puts an instance to work.
+    pub(super) fn new(blueprint: Blueprint, processor: &Processor, instance: Instance) -> Self {
         let inline = processor.blocking == Blocking::NEVER;
+        let (name, threads) = (blueprint.name.clone(), blueprint.threads);
         Self {
-            name: name.to_owned(),
-            breaker: Breaker::new(on_fault),
+            pool: (!inline).then(|| Pool::new(&name, threads)),
+            name,
+            breaker: Breaker::new(blueprint.on_fault),
+            blueprint,
             instance: Arc::new(instance),
             events: processor.events.clone(),
             awaits_settled: processor.awaits_settled,
             never_blocks_in: processor.never_blocks_in.clone(),
             honours: processor.honours.clone(),
-            pool: (!inline).then(|| Pool::new(name, threads)),
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -136,9 +156,16 @@ impl Stage {
         self.instance.explanation()
     }
 
-    /// Ends it: no more questions, then no more threads.
+    /// Ends it: no more questions, then no more threads. Once only.
     pub(super) fn stop(&self, deadline_ms: u64) {
-        self.instance.drain(deadline_ms);
-        self.instance.stop();
+        if !self.stopped.swap(true, Ordering::AcqRel) {
+            self.instance.drain(deadline_ms);
+            self.instance.stop();
+        }
+    }
+
+    /// Whether it has been ended, or is being so.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 }

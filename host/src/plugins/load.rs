@@ -35,12 +35,37 @@ pub fn load_dir(dir: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Vec<Loa
     if checked.is_empty() {
         return Ok(Loaded { files: Vec::new(), skipped: refused.all });
     }
+    let (mut files, new) = recognised(checked, options.known);
+    if !new.is_empty() {
+        files.extend(map_in(new, options, &mut refused)?);
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    Ok(Loaded { files, skipped: refused.all })
+}
+
+/// Takes files of which the same content is mapped already out of those that are to be loaded.
+fn recognised(checked: Vec<Checked>, known: &[LoadedFile]) -> (Vec<LoadedFile>, Vec<Checked>) {
+    let (mut mapped, mut new) = (Vec::new(), Vec::new());
+    for file in checked {
+        match known.iter().find(|known| known.sha256 == file.sha256) {
+            Some(known) => mapped.push(LoadedFile { path: file.path, ..known.clone() }),
+            None => new.push(file),
+        }
+    }
+    (mapped, new)
+}
+
+/// Copies files, has them tried, and maps them: from here on their code runs.
+fn map_in(
+    files: Vec<Checked>,
+    options: &LoadOptions<'_>,
+    refused: &mut Refused,
+) -> Result<Vec<LoadedFile>, Vec<LoadError>> {
     let private = PrivateDir::create(options.runtime_dir).map_err(|error| vec![error.into()])?;
     let copied =
-        refused.sift(checked.into_iter().map(|file| file.copy(&private, options.generation)))?;
+        refused.sift(files.into_iter().map(|file| file.copy(&private, options.generation)))?;
     let copied = refused.sift(tried(copied, options.prober).into_iter())?;
-    let files = refused.sift(copied.into_iter().map(|file| file.load(options.generation)))?;
-    Ok(Loaded { files, skipped: refused.all })
+    refused.sift(copied.into_iter().map(|file| file.load(options.generation)))
 }
 
 /// What the files of a directory offer, in the order of their names, without running any of them.
@@ -67,6 +92,8 @@ pub struct LoadOptions<'a> {
     pub runtime_dir: Option<&'a Path>,
     /// Number of this load.
     pub generation: u64,
+    /// What earlier loads have mapped: a file of the same content is not mapped a second time.
+    pub known: &'a [LoadedFile],
     /// Names and aliases that no plugin may offer: those of the built-in processors.
     pub taken_names: &'a [&'a str],
     /// Names of plugins or of files; what is not among them is refused. `None` allows all.
@@ -89,6 +116,7 @@ pub struct Loaded {
 }
 
 /// A plugin file whose code is mapped, for ever.
+#[derive(Clone)]
 pub struct LoadedFile {
     /// Its canonical path.
     pub path: PathBuf,

@@ -27,6 +27,8 @@ mod plugin_tools;
 mod plugins;
 mod proxies;
 mod proxy_header;
+mod reload;
+mod reload_plugins;
 mod replies;
 mod sections;
 mod support;

@@ -21,7 +21,7 @@ fn last_words(processor: &str) -> (String, Option<i32>) {
 }
 
 fn attributed(what: &str, processor: &str) -> String {
-    format!("FATAL: {what} in plugin misbehaving-plugin (processor {processor}, generation 0)")
+    format!("FATAL: {what} in plugin misbehaving-plugin (processor {processor}, generation 1)")
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bench;
 mod look;
 mod new;
 mod order;
+mod reload;
 mod settings;
 mod verify;
 
@@ -54,6 +55,23 @@ pub(super) enum Command {
         #[arg(long, value_name = "DIR")]
         plugins_dir: Option<PathBuf>,
     },
+    /// Have the running daemon take the files that are in its plugins directory now.
+    ///
+    /// The files are looked at first, without running them; then the process of the pid file gets SIGHUP and reads its
+    /// whole configuration anew. Ends with 0 if it was told, 1 if a file would not load or nobody is running.
+    Reload {
+        /// A plugin or processor that must be among them.
+        name: Option<String>,
+        /// The config file [default: goguerrilla.conf, goguerrilla.conf.json]
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Where the plugins (*.so) are; wins over plugins_dir of the config.
+        #[arg(long, value_name = "DIR")]
+        plugins_dir: Option<PathBuf>,
+        /// Where the daemon has written its process id; wins over pid_file of the config.
+        #[arg(short, long = "pidFile", alias = "pid-file", value_name = "FILE")]
+        pid_file: Option<PathBuf>,
+    },
     /// Write a crate for a new plugin into the new directory NAME.
     ///
     /// It builds, passes its own test and loads; what it does is for you to exchange. Nothing is overwritten.
@@ -84,6 +102,9 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Inspect { file, json } => look::inspect(&file, json),
         Command::Verify { file, config } => verify::run(&file, config.as_deref()),
         Command::Order { config, plugins_dir } => order::run(config, plugins_dir),
+        Command::Reload { name, config, plugins_dir, pid_file } => {
+            reload::run(name.as_deref(), config, plugins_dir, pid_file)
+        }
         Command::New { name } => new::run(&name),
         Command::Bench { file, processor, config } => {
             bench::run(&file, processor.as_deref(), config.as_deref())

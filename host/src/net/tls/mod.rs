@@ -90,6 +90,12 @@ impl Acceptor {
         Ok(Some(Arc::new(acceptor)))
     }
 
+    /// Whether one that was opened now would be just the same. Then it is better kept: its tickets stay good.
+    pub(crate) fn is_current(&self, tls: &Tls) -> bool {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.tls == *tls && *seen == stamps(&self.tls, &self.pair)
+    }
+
     /// Whether TLS begins with the first byte.
     pub(super) fn is_implicit(&self) -> bool {
         self.implicit

@@ -30,8 +30,18 @@ pub(crate) enum Constructor {
     File(Root_Ref, Origin),
 }
 
+impl Constructor {
+    /// The plugin file behind it; none for a built-in.
+    pub(crate) fn origin(self) -> Option<Origin> {
+        match self {
+            Self::Builtin(_) => None,
+            Self::File(_, origin) => Some(origin),
+        }
+    }
+}
+
 /// Which plugin an instance belongs to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     /// Its name.
     pub(crate) plugin: &'static str,
@@ -65,11 +75,7 @@ impl Instance {
         processor: &str,
         config: &str,
     ) -> Result<Self, CreateError> {
-        let origin = match make {
-            Constructor::Builtin(_) => None,
-            Constructor::File(_, origin) => Some(origin),
-        };
-        let record = host::register(processor, origin);
+        let record = host::register(processor, make.origin());
         let host = abi::Host { token: record.token, vt: host::TABLE };
         let mut made: ROption<InstanceBox> = RNone;
         let status = record.calling(None, || match make {

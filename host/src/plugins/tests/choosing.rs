@@ -20,6 +20,7 @@ fn other() -> Vec<u8> {
 }
 
 const SKIP: LoadOptions<'static> = LoadOptions {
+    known: &[],
     on_error: OnError::Skip,
     runtime_dir: None,
     generation: 0,

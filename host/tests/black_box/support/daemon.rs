@@ -148,7 +148,7 @@ impl Setup {
 
     /// Writes the config file; its path.
     pub(crate) fn write_config(&self) -> String {
-        let file = self.dir().join("guerrillad.json");
+        let file = self.dir().join(CONFIG);
         fs::write(&file, self.config.to_string()).expect("our own directory");
         file.display().to_string()
     }
@@ -160,6 +160,9 @@ impl Setup {
         guerrillad_by(&self.starter, self.dir(), usual.into_iter().chain(flags))
     }
 }
+
+/// The configuration file.
+const CONFIG: &str = "guerrillad.json";
 
 /// The lines that a command has complained with, in its own name.
 #[track_caller]
@@ -212,6 +215,51 @@ impl Daemon {
 
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
+    }
+
+    /// Changes its configuration file, as an editor does: at once and as a whole.
+    pub(crate) fn edit(&self, change: impl FnOnce(&mut Value)) {
+        let file = self.dir().join(CONFIG);
+        let text = fs::read(&file).expect("written at the start");
+        let mut config = serde_json::from_slice(&text).expect("our own JSON");
+        change(&mut config);
+        self.put_config(&config.to_string());
+    }
+
+    /// Puts this text in the place of its configuration file.
+    pub(crate) fn put_config(&self, text: &str) {
+        let draft = self.dir().join("draft");
+        fs::write(&draft, text).expect("our own directory");
+        fs::rename(&draft, self.dir().join(CONFIG)).expect("our own directory");
+    }
+
+    /// Sends SIGHUP and waits for the outcome: the lines that tell of changes, or why there are none.
+    #[track_caller]
+    pub(crate) fn reload(&self) -> Result<Vec<String>, Vec<String>> {
+        let outcomes = || self.log().with("reloaded, ").len();
+        let (before, done) = (self.log().lines(), outcomes());
+        self.signal(Signal::SIGHUP);
+        self.log().wait_for_so_many(done + 1, "reloaded, ");
+        let lines = self.log().lines().split_off(before.len());
+        let behind = |mark: &str| {
+            let behind = lines.iter().filter_map(|line| Some(line.split_once(mark)?.1.to_owned()));
+            behind.collect::<Vec<_>>()
+        };
+        if lines.iter().any(|line| line.contains("not reloaded, ")) {
+            return Err(behind("ERROR "));
+        }
+        let mut told = behind("INFO  ");
+        told.retain(|line| line.contains("_change:"));
+        told.sort();
+        Ok(told)
+    }
+
+    /// Where it has begun to listen since the start, in that order.
+    pub(crate) fn new_address(&self) -> SocketAddr {
+        let lines = self.log().with("listening on ");
+        let new = lines.iter().filter(|line| !line.contains("no longer")).next_back();
+        let address = new.and_then(|line| line.split("listening on ").nth(1)?.split(' ').next());
+        address.expect("a line").parse().expect("an address")
     }
 
     /// Waits for its end; the exit code.

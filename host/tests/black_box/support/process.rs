@@ -126,6 +126,11 @@ impl Output {
         self.lock().lines.iter().map(|line| format!("{line}\n")).collect()
     }
 
+    /// The lines so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lock().lines.clone()
+    }
+
     /// The lines so far that contain a text.
     pub(crate) fn with(&self, text: &str) -> Vec<String> {
         self.lock().lines.iter().filter(|line| line.contains(text)).cloned().collect()

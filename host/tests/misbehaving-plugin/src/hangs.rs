@@ -43,6 +43,27 @@ impl Plugin for Hangs {
     }
 }
 
+/// Waits in `start`.
+pub(crate) struct HangsInStart {
+    control: Control,
+}
+
+impl Plugin for HangsInStart {
+    const NAME: &'static str = "HangsInStart";
+    const PHASES: &'static [Phase] = &[Phase::Save];
+    const BLOCKING: Blocking = Blocking::Short;
+    const CONFIG_SCHEMA: &'static str = SCHEMA;
+    type Config = Control;
+
+    fn create(_: Host, control: Control) -> Result<Self, String> {
+        Ok(Self { control })
+    }
+
+    fn start(&self) -> Result<(), String> {
+        self.control.wait("start")
+    }
+}
+
 impl Hangs {
     fn hang(&self, txn: &Transaction<'_>, place: &str) -> Verdict {
         if is_spared(txn) {

@@ -1,0 +1,56 @@
+//! Why a configuration cannot be put to work.
+
+use super::plugins::PluginsError;
+use crate::net::{BindError, TlsError};
+use crate::observe::LogError;
+use crate::pipeline::AssembleError;
+
+/// Why the daemon did not start, or why a reload has changed nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Plugin files that cannot be used, one line each.
+    #[error(transparent)]
+    Plugins(#[from] PluginsError),
+    /// Chains that cannot be built, one line each.
+    #[error("{0}")]
+    Chains(String),
+    /// TLS is configured and cannot be had. Starting without it is no way out.
+    #[error("servers[{index}].tls.{source}")]
+    Tls {
+        /// Which server.
+        index: usize,
+        /// Why.
+        source: TlsError,
+    },
+    /// A listener that cannot be bound.
+    #[error("servers[{index}].listen_interface: {source}")]
+    Bind {
+        /// Which server.
+        index: usize,
+        /// Why.
+        source: BindError,
+    },
+    /// More clients are allowed than the process may have files open.
+    #[error(
+        "max_clients: {clients} clients in all need more open files than the limit of {limit}; lower max_clients or raise the limit (ulimit -n, LimitNOFILE)"
+    )]
+    FileLimit {
+        /// Sum of `max_clients`.
+        clients: u64,
+        /// The hard limit.
+        limit: u64,
+    },
+    /// A log that cannot be written where it is configured to go.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// No thread or runtime could be had.
+    #[error("cannot start a thread: {0}")]
+    Threads(std::io::Error),
+}
+
+impl From<AssembleError> for StartError {
+    fn from(AssembleError(problems): AssembleError) -> Self {
+        Self::Chains(problems.join("\n"))
+    }
+}

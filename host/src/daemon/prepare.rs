@@ -1,0 +1,115 @@
+//! Everything of a configuration that can fail, made before anything of it is put to work: a start or a reload either
+//! happens as a whole or changes nothing.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use nix::sys::resource::{Resource, getrlimit};
+
+use super::error::StartError;
+use super::plugins::PluginFiles;
+use crate::config::{self, Config};
+use crate::net::tls::Acceptor;
+use crate::net::{self, Server, Sockets};
+use crate::observe::{Log, PreparedLog};
+use crate::pipeline::{Pipeline, assemble};
+
+/// What there is already, as far as a reload goes by it.
+#[derive(Clone, Default)]
+pub(super) struct Present {
+    pub(super) pipeline: Option<Arc<Pipeline>>,
+    /// None: the log is somebody else's.
+    pub(super) log: Option<Log>,
+    pub(super) files: PluginFiles,
+    pub(super) servers: Vec<(config::Listen, Arc<Server>)>,
+    pub(super) addresses: Vec<SocketAddr>,
+}
+
+/// A configuration that will work.
+pub(super) struct Prepared {
+    pub(super) pipeline: Pipeline,
+    pub(super) log: Option<PreparedLog>,
+    pub(super) files: PluginFiles,
+    /// The enabled servers, in the order of the configuration.
+    pub(super) servers: Vec<PreparedServer>,
+}
+
+/// A server that is to be put to work.
+pub(super) struct PreparedServer {
+    /// Its place in `servers`.
+    pub(super) index: usize,
+    pub(super) tls: Option<Arc<Acceptor>>,
+    /// None: it is listened on already.
+    pub(super) sockets: Option<Sockets>,
+}
+
+impl Present {
+    fn server(&self, listen: &config::Listen) -> Option<&Arc<Server>> {
+        self.servers.iter().find(|(own, _)| own == listen).map(|(_, server)| server)
+    }
+}
+
+/// Makes all that `config` needs beside what is there. Blocks: plugins are tried and started.
+pub(super) fn prepare(
+    config: &Config,
+    present: &Present,
+    threads: usize,
+) -> Result<Prepared, StartError> {
+    check_file_limit(config)?;
+    let log = present.log.as_ref().map(|log| log.prepare(config)).transpose()?;
+    let enabled = || config.servers.iter().enumerate().filter(|(_, server)| server.enabled);
+    // Files of a disabled server need not be there.
+    let tls: Vec<_> = enabled()
+        .map(|(index, server)| acceptor(index, server, present))
+        .collect::<Result<_, _>>()?;
+    let sockets: Vec<_> = enabled()
+        .map(|(index, server)| sockets(index, server, present, threads))
+        .collect::<Result<_, _>>()?;
+    let mut files = present.files.clone();
+    let catalogue = files.catalogue(config)?;
+    let known: Vec<&str> = catalogue.config_keys().collect();
+    for problem in config.unclaimed_backend_keys(&known) {
+        tracing::warn!("{problem}");
+    }
+    // Last, for it starts the stages.
+    let pipeline = assemble(&config.gateway, &catalogue, present.pipeline.as_deref())?;
+    let servers = enabled().zip(tls).zip(sockets);
+    let servers =
+        servers.map(|(((index, _), tls), sockets)| PreparedServer { index, tls, sockets });
+    Ok(Prepared { pipeline, log, files, servers: servers.collect() })
+}
+
+fn acceptor(
+    index: usize,
+    server: &config::Server,
+    present: &Present,
+) -> Result<Option<Arc<Acceptor>>, StartError> {
+    let old = present.server(&server.listen).and_then(|server| server.tls());
+    match old.filter(|old| old.is_current(&server.tls)) {
+        Some(old) => Ok(Some(Arc::clone(old))),
+        None => Acceptor::open(&server.tls, &server.listen.to_string())
+            .map_err(|source| StartError::Tls { index, source }),
+    }
+}
+
+fn sockets(
+    index: usize,
+    server: &config::Server,
+    present: &Present,
+    threads: usize,
+) -> Result<Option<Sockets>, StartError> {
+    if present.server(&server.listen).is_some() {
+        return Ok(None);
+    }
+    let bound = net::bind(&server.listen, threads, &present.addresses);
+    bound.map(Some).map_err(|source| StartError::Bind { index, source })
+}
+
+/// As go-guerrilla checks it: all servers, disabled ones too, against the hard limit.
+fn check_file_limit(config: &Config) -> Result<(), StartError> {
+    let clients = config.clients_total();
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((_, hard)) if clients > hard => Err(StartError::FileLimit { clients, limit: hard }),
+        _ => Ok(()),
+    }
+}
