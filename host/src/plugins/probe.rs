@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::attempt::{AttemptError, attempt, report};
 use super::elf::Image;
 use super::error::{Cause, OpenError};
-use super::ffi::{Constructor, Instance, Origin, open_root};
+use super::ffi::{Constructor, Instance, Origin, end_is_expected, open_root};
 use super::load::open_checked;
 use super::manifest::Manifest;
 
@@ -125,6 +125,8 @@ pub(super) struct Findings {
 
 /// The child's side: tries a file and reports. The exit code matters only to who calls it by hand.
 pub(crate) fn child(file: &Path) -> ExitCode {
+    // How this process ends is for its parent to judge, with the status that the file has chosen.
+    end_is_expected();
     // Should the parent be killed, nobody would end what hangs.
     thread::spawn(|| {
         thread::sleep(LAST_RESORT);

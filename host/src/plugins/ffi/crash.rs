@@ -1,7 +1,9 @@
 //! The last words of a process that dies in a plugin: which one it was.
 //!
 //! A signal that means a crash, and `exit` called by anybody but the daemon itself, are told of in one line on the
-//! standard error output; then they take their course: the core dump is that of the crash, the exit status the caller's.
+//! standard error output. A signal then takes its course: the core dump is that of the crash. After `exit` the status is
+//! [`EXITED`] whatever the caller wanted: a 0 would be taken for an end that the operator has asked for, and nobody would
+//! start the daemon again.
 //!
 //! # Limits
 //!
@@ -74,8 +76,14 @@ extern "C" fn last_words(signal: libc::c_int) {
 extern "C" fn told_to_end() {
     if !EXPECTED.load(Ordering::Acquire) {
         tell("exit()");
+        // SAFETY: async-signal-safe, and does not return. What other exit handlers would do is of no use to a process
+        // whose threads still work.
+        unsafe { libc::_exit(EXITED) };
     }
 }
+
+/// Status of a daemon that a plugin has ended by `exit` (EX_SOFTWARE).
+const EXITED: libc::c_int = 70;
 
 /// Writes the line. Never: allocates, locks, panics.
 fn tell(what: &str) {
