@@ -58,6 +58,9 @@ impl PluginFiles {
             prober: probe::prober(),
         };
         let loaded = load_dir(dir, &options).map_err(PluginsError)?;
+        for line in &loaded.unmatched {
+            tracing::warn!("{line}");
+        }
         for error in &loaded.skipped {
             tracing::error!("passed over: {error} [{}]", error.code());
         }

@@ -30,17 +30,18 @@ pub fn load_dir(dir: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Vec<Loa
     let mut refused = Refused { all: Vec::new(), on_error: options.on_error };
     let checked = candidates.iter().map(|candidate| Checked::wanted(candidate, options));
     let checked = refused.sift(checked)?;
+    let unmatched = policy::unmatched(options, &names_of(&candidates, &checked, &refused.all));
     let duplicates = names::duplicates(&checked, options.taken_names, options.on_error);
     let checked = refused.drop(checked, duplicates)?;
     if checked.is_empty() {
-        return Ok(Loaded { files: Vec::new(), skipped: refused.all });
+        return Ok(Loaded { files: Vec::new(), skipped: refused.all, unmatched });
     }
     let (mut files, new) = recognised(checked, options.known);
     if !new.is_empty() {
         files.extend(map_in(new, options, &mut refused)?);
         files.sort_by(|a, b| a.path.cmp(&b.path));
     }
-    Ok(Loaded { files, skipped: refused.all })
+    Ok(Loaded { files, skipped: refused.all, unmatched })
 }
 
 /// Takes files of which the same content is mapped already out of those that are to be loaded.
@@ -66,6 +67,18 @@ fn map_in(
         refused.sift(files.into_iter().map(|file| file.copy(&private, options.generation)))?;
     let copied = refused.sift(tried(copied, options.prober).into_iter())?;
     refused.sift(copied.into_iter().map(|file| file.load(options.generation)))
+}
+
+/// What the operator may call the files of a directory.
+fn names_of(all: &[Candidate], good: &[Checked], bad: &[LoadError]) -> Vec<String> {
+    let files = all.iter().filter_map(|candidate| candidate.path().file_name());
+    let files = files.map(|name| name.to_string_lossy().into_owned());
+    let good = good.iter().map(|file| file.manifest.name.clone());
+    let bad = bad.iter().filter_map(|error| match error {
+        LoadError::File { plugin, .. } => plugin.clone(),
+        _ => None,
+    });
+    files.chain(good).chain(bad).collect()
 }
 
 /// What the files of a directory offer, in the order of their names, without running any of them.
@@ -113,6 +126,8 @@ pub struct Loaded {
     pub files: Vec<LoadedFile>,
     /// What was not; empty but with [`OnError::Skip`].
     pub skipped: Vec<LoadError>,
+    /// Entries of the allow list and the pins that name nothing that is there; one line each.
+    pub unmatched: Vec<String>,
 }
 
 /// A plugin file whose code is mapped, for ever.

@@ -5,6 +5,8 @@ use std::path::Path;
 use super::digest::Digest;
 use super::error::Cause;
 use super::load::LoadOptions;
+use super::one_line::{LIMIT, one_line};
+use crate::config::closest;
 
 /// What happens when a file of the directory cannot be used (`plugins_on_error`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,4 +37,21 @@ pub(super) fn check(
         Some((_, expected)) => Err(Cause::Pin { found, expected: expected.clone() }),
         None => Ok(()),
     }
+}
+
+/// What the operator has said about plugins that are not there, one line each: a pin that names nothing protects nothing.
+/// `names` are those of all plugins and files of the directory, also of refused ones.
+pub(super) fn unmatched(options: &LoadOptions<'_>, names: &[String]) -> Vec<String> {
+    let allowed = options.allow.unwrap_or_default().iter().map(|word| ("plugins_allow", word));
+    let pinned = options.sha256.iter().map(|(word, _)| ("plugins_sha256", word));
+    let lost = allowed.chain(pinned).filter(|(_, word)| !names.contains(word));
+    lost.map(|(key, word)| {
+        let hint = match closest(word, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean \"{}\"?", one_line(near, LIMIT)),
+            None => "correct it, or take it out".to_owned(),
+        };
+        let word = one_line(word, LIMIT);
+        format!("{key}: no plugin and no file in the plugins directory is named \"{word}\"; {hint}")
+    })
+    .collect()
 }

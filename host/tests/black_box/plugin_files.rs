@@ -123,3 +123,20 @@ fn chains_that_cannot_be_built() {
     let line = one_complaint(Setup::new().backend("maildir_user_map", "test"));
     assert_says(&line, &["MailDir", "maildir_user_map"]);
 }
+
+/// A misspelt pin protects nothing, and nobody would notice.
+#[test]
+fn pins_and_allowed_names_that_name_nothing_are_warned_of() {
+    let pins = serde_json::json!({"libmialdir.so": "0".repeat(64)});
+    let allowed = ["guerrilla-maildir", "misbehaving-plugin", "redis"];
+    let setup = Setup::new().top("plugins_sha256", pins).top("plugins_allow", allowed.to_vec());
+    let daemon = setup.start();
+    let warned = daemon.log().with(" in the plugins directory is named ");
+    let [allow, pin] = &warned[..] else { panic!("not two lines: {warned:?}") };
+    assert_says(allow, &["WARN", "plugins_allow: no plugin", "\"redis\"; correct it"]);
+    assert_says(
+        pin,
+        &["WARN", "plugins_sha256: ", "\"libmialdir.so\"; did you mean \"libmaildir.so\"?"],
+    );
+    daemon.stop();
+}
