@@ -52,6 +52,7 @@ pub use listen::{Listen, ListenError};
 pub use log::{Log, LogFormat, LogLevel, LogTarget};
 pub use network::{Network, NetworkError};
 pub use plugins::Plugins;
+pub(crate) use problem::key_path;
 pub use problem::{ConfigError, Problem};
 pub use server::{BareNewline, Extensions, Protocol, ProxyProtocol, Server};
 pub use spool::Spool;

@@ -50,7 +50,7 @@ impl Problem {
     }
 
     /// A key that nobody reads, with the known key that was probably meant.
-    pub(super) fn unknown_key<'a>(
+    pub(crate) fn unknown_key<'a>(
         path: &str,
         key: &str,
         known: impl IntoIterator<Item = &'a str>,
@@ -97,7 +97,7 @@ impl Findings {
 }
 
 /// `path.key`, the key quoted when it holds anything that could blur a log line.
-pub(super) fn key_path(path: &str, key: &str) -> String {
+pub(crate) fn key_path(path: &str, key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let key = if !key.is_empty() && key.chars().all(plain) {
         key.to_owned()

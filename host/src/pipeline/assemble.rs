@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use guerrilla_plugin_abi::Phase;
-use serde_json::Value;
 
 use super::chain::Pipeline;
 use super::retire::{Retiring, Running};
+use super::settings::{settings, unfit_settings, unknown_keys};
 use super::stage::{Blueprint, Stage};
 use crate::config::{ChainSpec, Gateway, ProcessorSection, closest};
 use crate::plugins::catalogue::{Catalogue, Entry};
@@ -118,8 +118,13 @@ impl<'a> Maker<'a> {
     fn check_sections(&mut self) {
         for section in &self.gateway.processors {
             let wanted = section.uses.as_deref().unwrap_or(&section.name);
-            if self.catalogue.find(wanted).is_none() {
-                self.unknown(&format!("processors.{}", section.name), wanted);
+            match self.catalogue.find(wanted) {
+                None => self.unknown(&format!("processors.{}", section.name), wanted),
+                Some(entry) => {
+                    for problem in unknown_keys(section, &entry.processor) {
+                        tracing::warn!("{problem}");
+                    }
+                }
             }
         }
     }
@@ -164,12 +169,20 @@ impl<'a> Maker<'a> {
         section: Option<&ProcessorSection>,
         place: (String, usize),
     ) -> Option<Arc<Stage>> {
+        let settings = settings(self.gateway, section);
+        let unfit = unfit_settings(section, &settings, &entry.processor, &entry.origin);
+        if !unfit.is_empty() {
+            // Once, also for a processor that several chains name.
+            let new: Vec<_> = unfit.into_iter().filter(|p| !self.problems.contains(p)).collect();
+            self.problems.extend(new);
+            return None;
+        }
         let blueprint = Blueprint {
             name: place.0.clone(),
             time: place.1,
             processor: entry.processor.name.clone(),
             origin: entry.constructor.origin(),
-            settings: settings(self.gateway, section).to_string(),
+            settings: settings.to_string(),
             threads: section.and_then(|s| s.workers).map_or(self.threads, |n| n.get() as usize),
             on_fault: section.map(|section| section.on_fault).unwrap_or_default(),
         };
@@ -209,23 +222,3 @@ impl<'a> Maker<'a> {
             .push(format!("backend_config.{key}: there is no processor \"{name}\"; {hint}"));
     }
 }
-
-/// What an instance gets: the flat keys of `backend_config`, and those of its section on top. A section with a name of
-/// its own (`use`) has settings of its own, too: of the flat keys it gets those that all processors share.
-pub(crate) fn settings(gateway: &Gateway, section: Option<&ProcessorSection>) -> Value {
-    let flat = &gateway.settings;
-    let Some(section) = section else { return Value::Object(flat.clone()) };
-    let mut settings = match section.uses {
-        None => flat.clone(),
-        Some(_) => flat
-            .iter()
-            .filter(|(key, _)| SHARED.contains(&key.as_str()))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect(),
-    };
-    settings.extend(section.settings.clone());
-    Value::Object(settings)
-}
-
-/// Keys that the gateway shares with every processor.
-const SHARED: [&str; 3] = ["primary_mail_host", "log_received_mails", "save_workers_size"];

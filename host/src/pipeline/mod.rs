@@ -9,6 +9,7 @@
 //! - [`decision`]: what a chain came to.
 //! - [`mod@assemble`]: from the configured names to chains.
 //! - [`retire`]: ending the stages that a reload has left without a chain.
+//! - [`mod@settings`]: what an instance is configured with, and whether that fits its schema.
 
 mod assemble;
 mod breaker;
@@ -18,9 +19,11 @@ mod gate;
 mod pool;
 mod retire;
 mod run;
+mod settings;
 mod settle;
 mod stage;
 
-pub(crate) use assemble::{AssembleError, assemble, settings};
+pub(crate) use assemble::{AssembleError, assemble};
 pub(crate) use chain::Pipeline;
 pub(crate) use decision::{Decision, Kind};
+pub(crate) use settings::{settings, unfit_settings};

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::one_line::{LIMIT, one_line};
+use super::schema;
 
 mod raw;
 mod words;
@@ -169,6 +170,8 @@ impl Processor {
         if !raw.config_schema.is_object() {
             return Err(wrong("config_schema", &raw.config_schema.to_string(), "a JSON object"));
         }
+        schema::check(&raw.config_schema)
+            .map_err(|why| ManifestError::ConfigSchema { processor: name.clone(), why })?;
         let mut unknown = |what: &str, word: &str, effect: &str| {
             let word = one_line(word, MAX_NAME);
             warnings.push(format!(
@@ -253,6 +256,16 @@ pub enum ManifestError {
         "built with panic=abort: a panic in it would end the daemon; rebuild it with panic=\"unwind\""
     )]
     PanicAbort,
+    /// The settings of a processor cannot be checked.
+    #[error(
+        "has a manifest whose config_schema of processor '{processor}' is no JSON Schema: {why}; correct it and rebuild"
+    )]
+    ConfigSchema {
+        /// The processor.
+        processor: String,
+        /// What is wrong with it, and where.
+        why: String,
+    },
     /// A value out of its range.
     #[error("has a manifest whose {what} is {found}, expected {expected}; correct it and rebuild")]
     Value {
@@ -273,6 +286,7 @@ impl ManifestError {
             Self::Schema { .. } => "plugin.schema",
             Self::Api { .. } => "plugin.api",
             Self::PanicAbort => "plugin.panic_abort",
+            Self::ConfigSchema { .. } => "plugin.config_schema",
         }
     }
 }

@@ -38,6 +38,7 @@ mod policy;
 mod private_copy;
 pub(crate) mod probe;
 mod scan;
+pub(crate) mod schema;
 mod source;
 #[cfg(test)]
 mod tests;

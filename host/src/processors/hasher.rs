@@ -46,7 +46,8 @@ impl Plugin for Hasher {
         "properties": {
             "hasher": {
                 "type": "string",
-                "enum": ["sha256", "md5"],
+                "pattern": "^([Ss][Hh][Aa]256|[Mm][Dd]5)$",
+                "examples": ["sha256", "md5"],
                 "default": "sha256",
                 "description": "How hashes are made: sha256 (128 bits of it), or md5 as in go-guerrilla"
             }

@@ -30,6 +30,7 @@ mod proxy_header;
 mod reload;
 mod reload_plugins;
 mod replies;
+mod schemas;
 mod sections;
 mod support;
 mod tls;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Plugin, Process, Setup, build_in, complaints, guerrillad};
+use crate::support::{Control, Plugin, Process, Setup, build_in, complaints, guerrillad};
 
 /// Runs a command to its end; exit code and process.
 #[track_caller]
@@ -99,7 +99,10 @@ fn verify_survives_what_is_verified() {
 
 #[test]
 fn order_of_the_chains() {
-    let setup = Setup::chain("HeadersParser|recorder|MailDir").backend("connect_process", "Hangs");
+    let control = Control::new();
+    let setup = Setup::chain("HeadersParser|recorder|MailDir")
+        .backend("connect_process", "Hangs")
+        .control(&control);
     let (config, dir) = (setup.write_config(), setup.plugins_dir());
     let args = ["order", "-c", &config, "--plugins-dir", text(&dir)];
     let said = succeeded(setup.dir(), &args);
@@ -184,7 +187,7 @@ fn new_writes_a_crate_that_builds_passes_its_test_and_loads() {
     let said = succeeded(setup.dir(), &verify);
     assert!(said.contains("SizeCap: can be created"), "{said}");
     let line = complaint(setup.dir(), &["verify", text(&file), "-c", &bad.write_config()], 1);
-    assert!(line.contains("size_cap_max_recipients is 0, expected at least 1"), "{line}");
+    assert!(line.contains("size_cap_max_recipients: expected at least 1, found 0"), "{line}");
 }
 
 /// What crates.io will have is in this checkout; what it has is at hand without a network by this checkout's lock file.

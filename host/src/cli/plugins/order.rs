@@ -1,5 +1,6 @@
 //! `order`: who is asked in which phase. Read from the config and the manifests; no code of a plugin runs.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use super::settings::{chains, processor_behind, section};
 use crate::cli::{CONFIG, complain};
 use crate::config::{Config, Gateway, default_path};
 use crate::daemon::builtins;
+use crate::pipeline::{settings, unfit_settings};
 use crate::plugins::{Manifest, Processor, manifests};
 use crate::processors;
 
@@ -23,16 +25,25 @@ pub(super) fn run(config: Option<PathBuf>, plugins_dir: Option<PathBuf>) -> Exit
         }
     };
     let mut code = ExitCode::SUCCESS;
+    let mut unfit = Vec::new();
     for ((key, chain), phase) in chains(&gateway).into_iter().zip(PHASES) {
         println!("{key}");
         if chain.names.is_empty() {
             println!("     nobody is asked");
         }
         for (place, name) in chain.names.iter().enumerate() {
-            let meant = processor_behind(section(&gateway, name), name);
+            let section = section(&gateway, name);
+            let meant = processor_behind(section, name);
             match offers.iter().find(|offer| offer.processor.answers_to(meant)) {
                 Some(offer) if offer.processor.phases.contains(&phase) => {
                     println!("  {:>2} {}", place + 1, offer.line(name, phase));
+                    let settings = settings(&gateway, section);
+                    unfit.extend(unfit_settings(
+                        section,
+                        &settings,
+                        &offer.processor,
+                        &offer.origin,
+                    ));
                 }
                 Some(offer) => {
                     println!("  {:>2} {name}: takes no part in this phase", place + 1);
@@ -46,6 +57,12 @@ pub(super) fn run(config: Option<PathBuf>, plugins_dir: Option<PathBuf>) -> Exit
                 }
             }
         }
+    }
+    // A processor that stands in two chains has the same settings there.
+    let mut told = HashSet::new();
+    for problem in unfit.iter().filter(|problem| told.insert(*problem)) {
+        complain(problem);
+        code = ExitCode::FAILURE;
     }
     code
 }

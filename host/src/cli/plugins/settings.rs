@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use crate::config::{ChainSpec, Config, ConfigError, Gateway, ProcessorSection};
-use crate::pipeline::settings;
-use crate::plugins::Manifest;
+use crate::pipeline::{settings, unfit_settings};
+use crate::plugins::{Manifest, Processor};
 
 /// The part of a config that is about processors.
 pub(super) struct Settings {
@@ -19,22 +19,32 @@ impl Settings {
 
     /// Those of a plugin's processors that a chain names, each with the settings that it gets there; all of them, with
     /// the common settings, when no chain names any.
-    pub(super) fn processors_of(&self, manifest: &Manifest) -> Vec<(String, String)> {
-        let mut named: Vec<(String, String)> = Vec::new();
+    pub(super) fn processors_of(&self, manifest: &Manifest, origin: &str) -> Wanted {
+        let mut named: Vec<(&Processor, Option<&ProcessorSection>)> = Vec::new();
         for (_, chain) in chains(&self.gateway) {
             for name in &chain.names {
                 let section = section(&self.gateway, name);
                 let meant = processor_behind(section, name);
                 let found = manifest.processors.iter().find(|p| p.answers_to(meant));
-                let found = found.map(|p| (p.name.clone(), self.text(section)));
-                named.extend(found.filter(|place| !named.contains(place)));
+                named.extend(found.map(|processor| (processor, section)));
             }
         }
         if named.is_empty() {
-            let all = manifest.processors.iter();
-            return all.map(|p| (p.name.clone(), self.common())).collect();
+            named = manifest.processors.iter().map(|processor| (processor, None)).collect();
         }
-        named
+        let mut wanted = Wanted::default();
+        for (processor, section) in named {
+            let settings = settings(&self.gateway, section);
+            let place = (processor.name.clone(), settings.to_string());
+            let unfit = unfit_settings(section, &settings, processor, origin);
+            if !unfit.is_empty() {
+                wanted.unfit.push((processor.name.clone(), unfit));
+            } else if !wanted.fit.contains(&place) {
+                wanted.fit.push(place);
+            }
+        }
+        wanted.unfit.dedup();
+        wanted
     }
 
     /// The settings that every processor gets, as JSON.
@@ -45,6 +55,15 @@ impl Settings {
     fn text(&self, section: Option<&ProcessorSection>) -> String {
         settings(&self.gateway, section).to_string()
     }
+}
+
+/// Processors that a config wants.
+#[derive(Default)]
+pub(super) struct Wanted {
+    /// Those that may be created: name and settings.
+    pub(super) fit: Vec<(String, String)>,
+    /// Those whose schema does not allow their settings: name and one line for each reason.
+    pub(super) unfit: Vec<(String, Vec<String>)>,
 }
 
 /// All chains with their keys, in the order of a session.

@@ -16,8 +16,12 @@ pub(super) fn run(file: &Path, config: Option<&Path>) -> ExitCode {
             return ExitCode::from(CONFIG);
         }
     };
+    let mut unfit = Vec::new();
     let wanted = |manifest: &_| {
-        settings.as_ref().map(|settings| settings.processors_of(manifest)).unwrap_or_default()
+        let Some(settings) = &settings else { return Vec::new() };
+        let wanted = settings.processors_of(manifest, &file.display().to_string());
+        unfit = wanted.unfit;
+        wanted.fit
     };
     let verified = match verify(file, &Prober::this_program(), wanted) {
         Ok(verified) => verified,
@@ -29,10 +33,15 @@ pub(super) fn run(file: &Path, config: Option<&Path>) -> ExitCode {
     println!("{:<12} {} {}", "plugin", verified.manifest.name, verified.manifest.version);
     println!("{:<12} yes", "loads");
     let mut code = ExitCode::SUCCESS;
+    for problem in unfit.iter().flat_map(|(_, problems)| problems) {
+        complain(problem);
+        code = ExitCode::FAILURE;
+    }
     for processor in &verified.manifest.processors {
         let found = verified.created.iter().filter(|(name, _)| *name == processor.name);
         let mut found = found.map(|(_, problem)| problem).peekable();
-        if found.peek().is_none() && settings.is_some() {
+        let is_unfit = unfit.iter().any(|(name, _)| *name == processor.name);
+        if found.peek().is_none() && settings.is_some() && !is_unfit {
             println!("{:<12} {}: in no chain, not created", "processor", processor.name);
         }
         for problem in found {

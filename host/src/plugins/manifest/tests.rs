@@ -125,6 +125,15 @@ fn refuses_values_out_of_range() {
 }
 
 #[test]
+fn refuses_a_schema_that_is_none() {
+    let error = refusal("/processors/0/config_schema", json!({"type": "text"}));
+    let line = error.to_string();
+    assert!(matches!(error, ManifestError::ConfigSchema { .. }), "{line}");
+    assert!(line.contains("config_schema of processor 'SPF' is no JSON Schema: "), "{line}");
+    assert!(!line.contains('\n'), "{line}");
+}
+
+#[test]
 fn refuses_what_is_no_manifest() {
     let deep = "[".repeat(100_000);
     for text in ["", "{", "[]", "null", "\u{feff}{}", &deep] {
