@@ -23,17 +23,19 @@ pub struct ProcessorSection {
     pub name: String,
     /// The processor behind the name (`use`); the one of that name when left out.
     pub uses: Option<String>,
-    /// What a fault of it means for the message (`on_fault`).
-    pub on_fault: OnFault,
+    /// What a fault of it (a panic, an answer that is none) means (`on_fault`).
+    pub on_fault: OnFailure,
+    /// What it means when it has not answered in time (`on_timeout`).
+    pub on_timeout: OnFailure,
     /// Threads, should it block (`workers`); `save_workers_size` when left out.
     pub workers: Option<NonZeroU32>,
     /// Its own settings.
     pub settings: Map<String, Value>,
 }
 
-/// What a fault (a panic, an answer that is none) of a processor means for the question it was asked.
+/// What it means for the question that a processor has not answered it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFault {
+pub enum OnFailure {
     /// The client hears 451 and tries again: nothing is lost.
     #[default]
     Defer,
@@ -43,13 +45,27 @@ pub enum OnFault {
     Reject,
 }
 
-impl OnFault {
+impl OnFailure {
     /// For log lines.
     pub(crate) fn effect(self) -> &'static str {
         match self {
             Self::Defer => "deferred",
             Self::Continue => "went on without it",
             Self::Reject => "rejected",
+        }
+    }
+
+    fn check(word: Option<&str>, at: impl FnOnce() -> String, findings: &mut Findings) -> Self {
+        match word {
+            None | Some("" | "defer") => Self::Defer,
+            Some("continue") => Self::Continue,
+            Some("reject") => Self::Reject,
+            Some(other) => {
+                let message =
+                    format!("expected \"defer\", \"continue\" or \"reject\", found {other:?}");
+                findings.error(at(), message);
+                Self::Defer
+            }
         }
     }
 }
@@ -91,17 +107,11 @@ impl ProcessorSection {
             }
         };
         let uses = word("use");
-        let on_fault = match word("on_fault").as_deref() {
-            None | Some("" | "defer") => OnFault::Defer,
-            Some("continue") => OnFault::Continue,
-            Some("reject") => OnFault::Reject,
-            Some(other) => {
-                let message =
-                    format!("expected \"defer\", \"continue\" or \"reject\", found {other:?}");
-                findings.error(key_path(&at, "on_fault"), message);
-                OnFault::Defer
-            }
-        };
+        let words = [word("on_fault"), word("on_timeout")];
+        let on_fault =
+            OnFailure::check(words[0].as_deref(), || key_path(&at, "on_fault"), findings);
+        let on_timeout =
+            OnFailure::check(words[1].as_deref(), || key_path(&at, "on_timeout"), findings);
         let workers = match settings.remove("workers") {
             None | Some(Value::Null) => None,
             Some(number) => {
@@ -114,7 +124,7 @@ impl ProcessorSection {
                 workers
             }
         };
-        Some(Self { name: trimmed.to_owned(), uses, on_fault, workers, settings })
+        Some(Self { name: trimmed.to_owned(), uses, on_fault, on_timeout, workers, settings })
     }
 }
 
@@ -137,27 +147,29 @@ mod tests {
     #[test]
     fn a_section_is_host_keys_and_the_processors_own() {
         let (sections, errors) = check(json!({
-            "archive": {"use": "MailDir", "on_fault": "continue", "workers": 4, "maildir_path": "x"}
+            "archive": {"use": "MailDir", "on_fault": "continue", "on_timeout": "reject", "workers": 4, "maildir_path": "x"}
         }));
         assert_eq!(errors, [""; 0]);
         assert_eq!(sections[0].uses.as_deref(), Some("MailDir"));
         assert_eq!(
-            (sections[0].on_fault, sections[0].workers),
-            (OnFault::Continue, NonZeroU32::new(4))
+            (sections[0].on_fault, sections[0].on_timeout, sections[0].workers),
+            (OnFailure::Continue, OnFailure::Reject, NonZeroU32::new(4))
         );
         assert_eq!(Value::Object(sections[0].settings.clone()), json!({"maildir_path": "x"}));
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let (_, errors) =
-            check(json!({"a": 5, "b|c": {}, "d": {"use": 1, "on_fault": "x", "workers": 0}}));
+        let (_, errors) = check(
+            json!({"a": 5, "b|c": {}, "d": {"use": 1, "on_fault": "x", "on_timeout": 2, "workers": 0}}),
+        );
         assert_eq!(
             errors,
             [
                 "backend_config.processors.a: expected an object such as {\"use\": \"MailDir\"}",
                 "backend_config.processors.\"b|c\": a name must not be empty nor contain \"|\": chains could not name it",
                 "backend_config.processors.d.use: expected a string",
+                "backend_config.processors.d.on_timeout: expected a string",
                 "backend_config.processors.d.on_fault: expected \"defer\", \"continue\" or \"reject\", found \"x\"",
                 "backend_config.processors.d.workers: expected 1 to 10000, found 0",
             ]

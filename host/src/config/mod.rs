@@ -46,7 +46,7 @@ pub use change::{Change, ServerChange};
 pub use closest::closest;
 pub use gateway::{ChainSpec, EmptyElement, Gateway};
 pub use host_name::{HostName, HostNameError};
-pub use instances::{OnFault, ProcessorSection};
+pub use instances::{OnFailure, ProcessorSection};
 pub use limits::Limits;
 pub use listen::{Listen, ListenError};
 pub use log::{Log, LogFormat, LogLevel, LogTarget};

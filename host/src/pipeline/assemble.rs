@@ -9,6 +9,7 @@ use std::thread::available_parallelism;
 
 use guerrilla_plugin_abi::Phase;
 
+use super::breaker::Policy;
 use super::chain::Pipeline;
 use super::retire::{Retiring, Running};
 use super::settings::{settings, unfit_settings, unknown_keys};
@@ -184,7 +185,7 @@ impl<'a> Maker<'a> {
             origin: entry.constructor.origin(),
             settings: settings.to_string(),
             threads: section.and_then(|s| s.workers).map_or(self.threads, |n| n.get() as usize),
-            on_fault: section.map(|section| section.on_fault).unwrap_or_default(),
+            policy: section.map(Policy::in_section).unwrap_or_default(),
         };
         if let Some(running) = self.previous.iter().find(|r| r.stage.blueprint == blueprint) {
             self.made.insert(place, Arc::clone(&running.stage));

@@ -2,9 +2,10 @@
 //!
 //! - [`stage`]: one place in a chain and how its processor is called.
 //! - [`pool`]: the threads that blocking processors are called on.
-//! - [`breaker`]: what faults of a stage mean, and leaving one alone that has nothing else.
+//! - [`breaker`]: what failures of a stage mean, and leaving one alone that has nothing else.
 //! - [`chain`]: all chains of one configuration.
 //! - [`run`]: running one within its deadline ([`gate`]).
+//! - [`awaiting`]: waiting for a stage that the chain can go on without.
 //! - [`settle`]: telling its stages how it ended.
 //! - [`decision`]: what a chain came to.
 //! - [`mod@assemble`]: from the configured names to chains.
@@ -12,6 +13,7 @@
 //! - [`mod@settings`]: what an instance is configured with, and whether that fits its schema.
 
 mod assemble;
+mod awaiting;
 mod breaker;
 mod chain;
 mod decision;

@@ -4,6 +4,9 @@
 //! does (or that takes hold) the rest of the chain becomes a task of its own. When the deadline passes
 //! the caller is answered at once and goes on with a spare transaction, while the task lives until the plugin has
 //! returned: what was prepared must be undone, and a late success must be known.
+//!
+//! A chain that goes on without a stage that hangs (`on_timeout`: `continue`) needs time for the others: such a stage has
+//! half of what is left of the chain's time, see [`awaiting`](super::awaiting).
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,12 +14,14 @@ use std::time::Instant;
 use guerrilla_plugin_abi::{Phase, Status};
 use tokio::sync::oneshot;
 
+use super::awaiting::{Answered, answer};
+use super::breaker::Failure;
 use super::chain::{Asked, Pipeline};
 use super::decision::{Decision, Kind, Turn, merge_recipients, turn};
 use super::gate::Gate;
 use super::settle::{Listener, settle};
 use super::stage::{Lost, Stage};
-use crate::config::OnFault;
+use crate::config::OnFailure;
 use crate::mail::Transaction;
 use crate::observe::Route;
 use crate::plugins::ffi::Called;
@@ -27,7 +32,8 @@ pub(super) struct Run {
     phase: Phase,
     /// The stage to be asked next.
     next: usize,
-    /// Stages that the chain has gone on without: which, and whether they were asked at all.
+    /// Stages that the chain has gone on without: which, and whether they are to be told how it ended: not if they were
+    /// not asked, nor while they still are.
     left_out: Vec<(usize, bool)>,
 }
 
@@ -41,10 +47,19 @@ pub(super) enum Inline {
 pub(super) enum Rest {
     /// The next stage is to be asked.
     Ask(Box<Transaction>),
-    /// A stage has taken hold and will answer. The second is what the connection may go on with.
-    Held(oneshot::Receiver<(Box<Transaction>, Status)>, Box<Transaction>),
+    /// A stage has taken hold and will answer.
+    Held(Holding),
     /// The stages have answered and are to be told how it ended.
     Settle(Box<Transaction>, Decision),
+}
+
+/// A transaction that a plugin holds.
+pub(super) struct Holding {
+    answer: oneshot::Receiver<(Box<Transaction>, Status)>,
+    /// What the connection may go on with.
+    spare: Box<Transaction>,
+    /// What the chain may go on with, if it may.
+    copy: Option<Box<Transaction>>,
 }
 
 impl Run {
@@ -61,14 +76,15 @@ impl Run {
             }
             self.next += 1;
             if stage.breaker.is_open(Instant::now) {
-                match self.instead(&stage, false) {
+                match self.instead(&stage, stage.breaker.last(), false) {
                     Some(decision) => break decision,
                     None => continue,
                 }
             }
+            let copy = stage.copy_to_go_on_with(&txn);
             match stage.ask_inline(self.phase, txn) {
                 Called::Held(answer, spare) => {
-                    return Inline::Unsettled(self, Rest::Held(answer, spare));
+                    return Inline::Unsettled(self, Rest::Held(Holding { answer, spare, copy }));
                 }
                 Called::Answered(back, status) => {
                     txn = back;
@@ -107,11 +123,17 @@ impl Run {
                 let id = spare.log_id();
                 let stage = pipeline.chain(phase).get(gate.at());
                 let name = stage.map_or("the chain", |stage| stage.name.as_str());
-                tracing::warn!("{id} {name}: no answer within the deadline: deferred");
+                let kind = match stage.map(|stage| stage.breaker.policy.of(Failure::Timeout)) {
+                    Some(OnFailure::Reject) => Kind::Reject,
+                    // To go on without it there is no time any more.
+                    _ => Kind::Defer,
+                };
+                let effect = if kind == Kind::Reject { "rejected" } else { "deferred" };
+                tracing::warn!("{id} {name}: no answer within the deadline: {effect}");
                 if let Some(stage) = stage {
-                    report_pause(stage);
+                    report_failure(stage, Failure::Timeout);
                 }
-                Asked { txn: spare, decision: Decision::bare(Kind::Defer) }
+                Asked { txn: spare, decision: Decision::bare(kind) }
             }
         }
     }
@@ -121,12 +143,12 @@ impl Run {
         let (txn, decision) = match rest {
             Rest::Ask(txn) => self.ask_on(txn, &gate).await.ok()?,
             Rest::Settle(txn, decision) => (txn, decision),
-            Rest::Held(answer, _) => {
-                let (mut txn, status) = answer.await.ok()?;
+            Rest::Held(Holding { answer: held, copy, .. }) => {
                 let stage = Arc::clone(self.chain().get(self.next - 1)?);
-                match self.answered(&stage, &mut txn, status) {
-                    Some(decision) => (txn, decision),
-                    None => self.ask_on(txn, &gate).await.ok()?,
+                let asking = async move { held.await.map_err(|_| Lost) };
+                match self.heard(&stage, answer(&stage, self.phase, asking, copy).await.ok()?) {
+                    (txn, Some(decision)) => (txn, decision),
+                    (txn, None) => self.ask_on(txn, &gate).await.ok()?,
                 }
             }
         };
@@ -145,19 +167,37 @@ impl Run {
             }
             gate.reached(self.next);
             self.next += 1;
-            let ended = if stage.breaker.is_open(Instant::now) {
-                self.instead(&stage, false)
+            let ended;
+            if stage.breaker.is_open(Instant::now) {
+                ended = self.instead(&stage, stage.breaker.last(), false);
             } else {
-                let status;
-                (txn, status) = stage.ask(self.phase, txn).await?;
-                self.answered(&stage, &mut txn, status)
-            };
+                let copy = stage.copy_to_go_on_with(&txn);
+                let (asked, phase) = (Arc::clone(&stage), self.phase);
+                let asking = async move { asked.ask(phase, txn).await };
+                let answered = answer(&stage, phase, asking, copy).await?;
+                (txn, ended) = self.heard(&stage, answered);
+            }
             if let Some(decision) = ended {
                 return Ok((txn, decision));
             }
         }
         let decision = end_of_chain(&txn, self.phase);
         Ok((txn, decision))
+    }
+
+    /// The transaction to go on with, and what one stage has come to; `None`: on to the next.
+    fn heard(&mut self, stage: &Stage, answered: Answered) -> (Box<Transaction>, Option<Decision>) {
+        match answered {
+            Answered::InTime(mut txn, status) => {
+                let ended = self.answered(stage, &mut txn, status);
+                (txn, ended)
+            }
+            Answered::Late(txn) => {
+                report_failure(stage, Failure::Timeout);
+                // When it returns it is told by whoever waits for that.
+                (txn, self.instead(stage, Failure::Timeout, false))
+            }
+        }
     }
 
     /// What one stage's answer means for the chain; `None`: on to the next.
@@ -180,19 +220,19 @@ impl Run {
             Turn::Fault(what) => what,
         };
         let why = stage.explanation().unwrap_or(what);
-        let policy = stage.breaker.on_fault();
+        let policy = stage.breaker.policy.of(Failure::Fault);
         tracing::error!("{} {}: fault: {why}: {}", txn.log_id(), stage.name, policy.effect());
-        report_pause(stage);
-        self.instead(stage, true)
+        report_failure(stage, Failure::Fault);
+        self.instead(stage, Failure::Fault, true)
     }
 
-    /// What the policy says instead of an answer.
-    fn instead(&mut self, stage: &Stage, asked: bool) -> Option<Decision> {
-        match stage.breaker.on_fault() {
-            OnFault::Defer => Some(Decision::bare(Kind::Defer)),
-            OnFault::Reject => Some(Decision::bare(Kind::Reject)),
-            OnFault::Continue => {
-                self.left_out.push((self.next - 1, asked));
+    /// What the policy says instead of an answer. `to_settle`: the stage has been asked and is not being asked any more.
+    fn instead(&mut self, stage: &Stage, failure: Failure, to_settle: bool) -> Option<Decision> {
+        match stage.breaker.policy.of(failure) {
+            OnFailure::Defer => Some(Decision::bare(Kind::Defer)),
+            OnFailure::Reject => Some(Decision::bare(Kind::Reject)),
+            OnFailure::Continue => {
+                self.left_out.push((self.next - 1, to_settle));
                 None
             }
         }
@@ -203,8 +243,8 @@ impl Run {
         let asked = if self.phase == Phase::SAVE { self.next } else { 0 };
         self.chain()[..asked].iter().enumerate().filter_map(|(index, stage)| {
             let left_out = self.left_out.iter().find(|(at, _)| *at == index);
-            let was_asked = left_out.is_none_or(|(_, asked)| *asked);
-            (was_asked && stage.hears_the_end())
+            let to_settle = left_out.is_none_or(|(_, to_settle)| *to_settle);
+            (to_settle && stage.hears_the_end())
                 .then(|| Listener { stage: Arc::clone(stage), wanted: left_out.is_none() })
         })
     }
@@ -230,17 +270,17 @@ impl Rest {
                 let spare = txn.spare();
                 (Self::Settle(txn, decision), spare)
             }
-            Self::Held(answer, spare) => {
-                let copy = spare.spare_with_message();
-                (Self::Held(answer, spare), copy)
+            Self::Held(holding) => {
+                let spare = holding.spare.spare_with_message();
+                (Self::Held(holding), spare)
             }
         }
     }
 }
 
-/// Counts a fault, and says so when the stage is left alone for a while because of it.
-fn report_pause(stage: &Stage) {
-    if let Some(pause) = stage.breaker.fault(Instant::now()) {
+/// Counts a failure, and says so when the stage is left alone for a while because of it.
+fn report_failure(stage: &Stage, failure: Failure) {
+    if let Some(pause) = stage.breaker.failed(failure, Instant::now()) {
         tracing::error!("{}: too many faults in a row: not called for {pause:.1?}", stage.name);
     }
 }

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use guerrilla_plugin_abi::{Blocking, Event, Phase, Status};
 
-use super::breaker::Breaker;
+use super::breaker::{Breaker, Failure, Policy};
 use super::pool::Pool;
-use crate::config::OnFault;
+use crate::config::OnFailure;
 use crate::mail::Transaction;
 use crate::plugins::ffi::{Called, Instance, Origin};
 use crate::plugins::manifest::Processor;
@@ -27,8 +27,8 @@ pub(super) struct Blueprint {
     pub(super) settings: String,
     /// Threads, should it block.
     pub(super) threads: usize,
-    /// What its faults mean.
-    pub(super) on_fault: OnFault,
+    /// What its failures mean.
+    pub(super) policy: Policy,
 }
 
 /// A processor at work in one or more chains.
@@ -61,7 +61,7 @@ impl Stage {
         Self {
             pool: (!inline).then(|| Pool::new(&name, threads)),
             name,
-            breaker: Breaker::new(blueprint.on_fault),
+            breaker: Breaker::new(blueprint.policy),
             blueprint,
             instance: Arc::new(instance),
             events: processor.events.clone(),
@@ -85,6 +85,17 @@ impl Stage {
     /// Whether it is always called on the connection's own thread.
     pub(super) fn is_inline(&self) -> bool {
         self.pool.is_none()
+    }
+
+    /// What the chain goes on with should this stage not answer in time and the chain go on without it: what there was
+    /// before it was asked, for what it has begun to change is its own until it returns.
+    pub(super) fn copy_to_go_on_with(&self, txn: &Transaction) -> Option<Box<Transaction>> {
+        let goes_on = self.breaker.policy.of(Failure::Timeout) == OnFailure::Continue;
+        goes_on.then(|| {
+            let mut copy = txn.spare_with_message();
+            copy.deadline = txn.deadline;
+            copy
+        })
     }
 
     /// Whether it wants to be told of an event.

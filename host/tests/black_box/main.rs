@@ -33,5 +33,6 @@ mod replies;
 mod schemas;
 mod sections;
 mod support;
+mod timeouts;
 mod tls;
 mod transcripts;

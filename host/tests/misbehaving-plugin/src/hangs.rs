@@ -1,6 +1,6 @@
 //! Blocks until the test says go.
 
-use guerrilla_plugin_api::{Blocking, Host, Phase, Plugin, Transaction, Verdict};
+use guerrilla_plugin_api::{Blocking, Event, Host, Phase, Plugin, Transaction, Verdict};
 
 use crate::control::{Control, SCHEMA, is_spared};
 
@@ -76,5 +76,37 @@ impl Hangs {
                 Verdict::DEFER
             }
         }
+    }
+}
+
+/// Waits at `save` as a store does that has begun, and tells the log what it hears of the end.
+pub(crate) struct HangsAndHears(Hangs);
+
+impl Plugin for HangsAndHears {
+    const NAME: &'static str = "HangsAndHears";
+    const PHASES: &'static [Phase] = &[Phase::Save];
+    const EVENTS: &'static [Event] = &[Event::Settled];
+    const AWAITS_SETTLED: bool = true;
+    const BLOCKING: Blocking = Blocking::Short;
+    const CONFIG_SCHEMA: &'static str = SCHEMA;
+    type Config = Control;
+
+    fn create(host: Host, control: Control) -> Result<Self, String> {
+        Hangs::create(host, control).map(Self)
+    }
+
+    fn save(&self, mut txn: Transaction<'_>) -> Verdict {
+        let verdict = self.0.hang(&txn, "save");
+        // Must not be seen by a chain that has gone on.
+        if txn.add_header("X-Hung", "for a while").is_err() {
+            return Verdict::DEFER;
+        }
+        verdict
+    }
+
+    fn settled(&self, txn: Transaction<'_>) -> Verdict {
+        let outcome = if txn.is_accepted() { "accepted" } else { "not accepted" };
+        self.0.host.info(format_args!("heard of {}: {outcome}", txn.sender().unwrap_or_default()));
+        Verdict::CONTINUE
     }
 }

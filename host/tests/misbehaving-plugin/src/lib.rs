@@ -22,7 +22,7 @@ mod recorder;
 
 use answers::Answers;
 use crashes::{Aborts, Crashes, Exits, Overflows};
-use hangs::{Hangs, HangsInStart};
+use hangs::{Hangs, HangsAndHears, HangsInStart};
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
 use honours::Honours;
 use panics::{
@@ -40,6 +40,7 @@ guerrilla_plugin_api::export_plugin!(
     FailsToSettle,
     FailsToStart,
     Hangs,
+    HangsAndHears,
     HangsInStart,
     Holds,
     HoldsAndDrops,

@@ -1,0 +1,75 @@
+//! Waiting for a stage that the chain can go on without (`on_timeout`: `continue`).
+//!
+//! Such a stage has half of the time that is left of the chain's, so that there is as much for those behind it and for
+//! the commit; of several that hang each has half of what the one before has left. Beyond that the chain goes on
+//! with a copy from before the question, and whoever waits here tells the stage when it returns that the message is not
+//! its own: what it has prepared it undoes, whatever becomes of the message.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use guerrilla_plugin_abi::{Event, Phase, Status};
+use tokio::task::JoinHandle;
+
+use super::stage::{Lost, Stage};
+use crate::mail::Transaction;
+
+/// What has come of waiting.
+pub(super) enum Answered {
+    /// The stage has answered.
+    InTime(Box<Transaction>, Status),
+    /// It has not; this is what the chain goes on with.
+    Late(Box<Transaction>),
+}
+
+type Asking = Result<(Box<Transaction>, Status), Lost>;
+
+/// Waits for a stage that is being asked. Without a copy to go on with it waits for as long as it takes; the chain's
+/// deadline is another's business.
+pub(super) async fn answer(
+    stage: &Arc<Stage>,
+    phase: Phase,
+    asking: impl Future<Output = Asking> + Send + 'static,
+    copy: Option<Box<Transaction>>,
+) -> Result<Answered, Lost> {
+    let Some(copy) = copy else {
+        return asking.await.map(|(txn, status)| Answered::InTime(txn, status));
+    };
+    let share = share(copy.deadline);
+    let mut asking = tokio::spawn(asking);
+    match tokio::time::timeout(share, &mut asking).await {
+        Ok(answered) => {
+            let (txn, status) = answered.map_err(|_| Lost)??;
+            Ok(Answered::InTime(txn, status))
+        }
+        Err(_) => {
+            let (id, name) = (copy.log_id(), &stage.name);
+            tracing::warn!("{id} {name}: no answer within {share:.1?}: went on without it");
+            tokio::spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
+            Ok(Answered::Late(copy))
+        }
+    }
+}
+
+/// How long the stage has.
+fn share(deadline: Option<Instant>) -> Duration {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    left.unwrap_or_default() / 2
+}
+
+/// Waits for what comes too late, and has it undone.
+async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Asking>, given_up: Instant) {
+    let Ok(Ok((mut txn, _))) = asking.await else { return };
+    let (id, name, late) = (txn.log_id(), &stage.name, given_up.elapsed());
+    tracing::warn!(
+        "{id} {name}: answered {late:.1?} after the chain had gone on without it: undone"
+    );
+    if phase != Phase::SAVE || !stage.hears_the_end() {
+        return;
+    }
+    txn.outcome = Some(Status::DEFER);
+    txn.reply = None;
+    if let Ok((txn, Err(why))) = stage.tell(Event::SETTLED, txn).await {
+        tracing::warn!("{} {name}: settled: {why}", txn.log_id());
+    }
+}
