@@ -28,6 +28,7 @@ use crate::mail::{Budget, Storage};
 use crate::net::Policy;
 pub use crate::net::{BindError, TlsError};
 use crate::observe::{Log, LogError, PreparedLog};
+use crate::pipeline;
 use crate::plugins::ffi::host::figures;
 pub use error::StartError;
 use listeners::{Listeners, Shared};
@@ -236,6 +237,9 @@ impl Daemon {
         };
         self.policy.load().pipeline.stop(STAGES_END);
         self.shards.stop();
+        for stage in pipeline::figures() {
+            tracing::info!("{stage}");
+        }
         for (processor, name, figure) in figures() {
             tracing::info!("{processor}: {name} {figure}");
         }

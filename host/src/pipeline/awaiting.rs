@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use guerrilla_plugin_abi::{Event, Phase, Status};
 use tokio::task::JoinHandle;
 
-use super::stage::{Lost, Stage};
+use super::stage::{Answer, Lost, Stage};
 use crate::mail::Transaction;
 
 /// What has come of waiting.
@@ -22,14 +22,12 @@ pub(super) enum Answered {
     Late(Box<Transaction>),
 }
 
-type Asking = Result<(Box<Transaction>, Status), Lost>;
-
 /// Waits for a stage that is being asked. Without a copy to go on with it waits for as long as it takes; the chain's
 /// deadline is another's business.
 pub(super) async fn answer(
     stage: &Arc<Stage>,
     phase: Phase,
-    asking: impl Future<Output = Asking> + Send + 'static,
+    asking: impl Future<Output = Answer> + Send + 'static,
     copy: Option<Box<Transaction>>,
 ) -> Result<Answered, Lost> {
     let Some(copy) = copy else {
@@ -58,7 +56,7 @@ fn share(deadline: Option<Instant>) -> Duration {
 }
 
 /// Waits for what comes too late, and has it undone.
-async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Asking>, given_up: Instant) {
+async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Answer>, given_up: Instant) {
     let Ok(Ok((mut txn, _))) = asking.await else { return };
     let (id, name, late) = (txn.log_id(), &stage.name, given_up.elapsed());
     tracing::warn!(

@@ -8,6 +8,8 @@
 //! - [`awaiting`]: waiting for a stage that the chain can go on without.
 //! - [`settle`]: telling its stages how it ended.
 //! - [`decision`]: what a chain came to.
+//! - [`mod@figures`]: what each stage has done, in numbers ([`histogram`]).
+//! - [`slowness`]: finding out that one blocks that says it never does.
 //! - [`mod@assemble`]: from the configured names to chains.
 //! - [`retire`]: ending the stages that a reload has left without a chain.
 //! - [`mod@settings`]: what an instance is configured with, and whether that fits its schema.
@@ -17,15 +19,19 @@ mod awaiting;
 mod breaker;
 mod chain;
 mod decision;
+mod figures;
 mod gate;
+mod histogram;
 mod pool;
 mod retire;
 mod run;
 mod settings;
 mod settle;
+mod slowness;
 mod stage;
 
 pub(crate) use assemble::{AssembleError, assemble};
 pub(crate) use chain::Pipeline;
 pub(crate) use decision::{Decision, Kind};
+pub(crate) use figures::figures;
 pub(crate) use settings::{settings, unfit_settings};

@@ -18,6 +18,7 @@ use super::awaiting::{Answered, answer};
 use super::breaker::Failure;
 use super::chain::{Asked, Pipeline};
 use super::decision::{Decision, Kind, Turn, merge_recipients, turn};
+use super::figures::Fault;
 use super::gate::Gate;
 use super::settle::{Listener, settle};
 use super::stage::{Lost, Stage};
@@ -76,7 +77,7 @@ impl Run {
             }
             self.next += 1;
             if stage.breaker.is_open(Instant::now) {
-                match self.instead(&stage, stage.breaker.last(), false) {
+                match self.instead_of_asking(&stage) {
                     Some(decision) => break decision,
                     None => continue,
                 }
@@ -131,7 +132,7 @@ impl Run {
                 let effect = if kind == Kind::Reject { "rejected" } else { "deferred" };
                 tracing::warn!("{id} {name}: no answer within the deadline: {effect}");
                 if let Some(stage) = stage {
-                    report_failure(stage, Failure::Timeout);
+                    report_failure(stage, Failure::Timeout, Fault::Timeout);
                 }
                 Asked { txn: spare, decision: Decision::bare(kind) }
             }
@@ -145,7 +146,7 @@ impl Run {
             Rest::Settle(txn, decision) => (txn, decision),
             Rest::Held(Holding { answer: held, copy, .. }) => {
                 let stage = Arc::clone(self.chain().get(self.next - 1)?);
-                let asking = async move { held.await.map_err(|_| Lost) };
+                let asking = stage.held(self.phase, held);
                 match self.heard(&stage, answer(&stage, self.phase, asking, copy).await.ok()?) {
                     (txn, Some(decision)) => (txn, decision),
                     (txn, None) => self.ask_on(txn, &gate).await.ok()?,
@@ -169,7 +170,7 @@ impl Run {
             self.next += 1;
             let ended;
             if stage.breaker.is_open(Instant::now) {
-                ended = self.instead(&stage, stage.breaker.last(), false);
+                ended = self.instead_of_asking(&stage);
             } else {
                 let copy = stage.copy_to_go_on_with(&txn);
                 let (asked, phase) = (Arc::clone(&stage), self.phase);
@@ -193,7 +194,7 @@ impl Run {
                 (txn, ended)
             }
             Answered::Late(txn) => {
-                report_failure(stage, Failure::Timeout);
+                report_failure(stage, Failure::Timeout, Fault::Timeout);
                 // When it returns it is told by whoever waits for that.
                 (txn, self.instead(stage, Failure::Timeout, false))
             }
@@ -222,8 +223,15 @@ impl Run {
         let why = stage.explanation().unwrap_or(what);
         let policy = stage.breaker.policy.of(Failure::Fault);
         tracing::error!("{} {}: fault: {why}: {}", txn.log_id(), stage.name, policy.effect());
-        report_failure(stage, Failure::Fault);
+        let panicked = status == Status::PANICKED;
+        report_failure(stage, Failure::Fault, if panicked { Fault::Panic } else { Fault::Answer });
         self.instead(stage, Failure::Fault, true)
+    }
+
+    /// What the policy says of a stage that is left alone.
+    fn instead_of_asking(&mut self, stage: &Stage) -> Option<Decision> {
+        stage.figures.fault(Fault::LeftAlone);
+        self.instead(stage, stage.breaker.last(), false)
     }
 
     /// What the policy says instead of an answer. `to_settle`: the stage has been asked and is not being asked any more.
@@ -279,7 +287,8 @@ impl Rest {
 }
 
 /// Counts a failure, and says so when the stage is left alone for a while because of it.
-fn report_failure(stage: &Stage, failure: Failure) {
+fn report_failure(stage: &Stage, failure: Failure, what: Fault) {
+    stage.figures.fault(what);
     if let Some(pause) = stage.breaker.failed(failure, Instant::now()) {
         tracing::error!("{}: too many faults in a row: not called for {pause:.1?}", stage.name);
     }

@@ -1,12 +1,17 @@
 //! One place in a chain.
 
-use std::sync::Arc;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use guerrilla_plugin_abi::{Blocking, Event, Phase, Status};
+use tokio::sync::oneshot;
 
 use super::breaker::{Breaker, Failure, Policy};
+use super::figures::{About, Figures};
 use super::pool::Pool;
+use super::slowness::{Begun, Slowness};
 use crate::config::OnFailure;
 use crate::mail::Transaction;
 use crate::plugins::ffi::{Called, Instance, Origin};
@@ -37,8 +42,10 @@ pub(crate) struct Stage {
     pub(super) name: String,
     /// What it was made from.
     pub(super) blueprint: Blueprint,
-    /// What its faults mean, and whether there have been too many.
+    /// What its failures mean, and whether there have been too many.
     pub(super) breaker: Breaker,
+    /// What it has done.
+    pub(super) figures: Arc<Figures>,
     instance: Arc<Instance>,
     events: Vec<Event>,
     awaits_settled: bool,
@@ -46,29 +53,42 @@ pub(crate) struct Stage {
     /// ESMTP extensions that it fulfils.
     pub(super) honours: Vec<String>,
     /// The threads it is called on; none for one that never blocks.
-    pool: Option<Pool>,
+    pool: OnceLock<Pool>,
+    /// Whether it blocks where it says that it never does.
+    slowness: Slowness,
+    /// It does: no question is asked on the connection's own thread any more.
+    moved: AtomicBool,
     stopped: AtomicBool,
 }
 
 /// The transaction did not come back: no thread could be had.
 pub(super) struct Lost;
 
+/// What a question has come to, in the end.
+pub(super) type Answer = Result<(Box<Transaction>, Status), Lost>;
+
 impl Stage {
     /// Puts an instance to work.
     pub(super) fn new(blueprint: Blueprint, processor: &Processor, instance: Instance) -> Self {
-        let inline = processor.blocking == Blocking::NEVER;
-        let (name, threads) = (blueprint.name.clone(), blueprint.threads);
+        let pool = OnceLock::new();
+        if processor.blocking != Blocking::NEVER {
+            pool.get_or_init(|| Pool::new(&blueprint.name, blueprint.threads));
+        }
+        let about = About::new(&blueprint.name, &processor.name, blueprint.origin);
         Self {
-            pool: (!inline).then(|| Pool::new(&name, threads)),
-            name,
+            name: blueprint.name.clone(),
             breaker: Breaker::new(blueprint.policy),
-            blueprint,
+            figures: Figures::of(about),
             instance: Arc::new(instance),
             events: processor.events.clone(),
             awaits_settled: processor.awaits_settled,
             never_blocks_in: processor.never_blocks_in.clone(),
             honours: processor.honours.clone(),
+            pool,
+            slowness: Slowness::default(),
+            moved: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            blueprint,
         }
     }
 
@@ -79,12 +99,13 @@ impl Stage {
 
     /// Whether it is asked on the connection's own thread in this phase.
     pub(super) fn is_inline_in(&self, phase: Phase) -> bool {
-        self.is_inline() || self.never_blocks_in.contains(&phase)
+        (self.is_inline() || self.never_blocks_in.contains(&phase))
+            && !self.moved.load(Ordering::Relaxed)
     }
 
-    /// Whether it is always called on the connection's own thread.
+    /// Whether it is always called on the connection's own thread. Once it is not, it never is again.
     pub(super) fn is_inline(&self) -> bool {
-        self.pool.is_none()
+        self.pool.get().is_none()
     }
 
     /// What the chain goes on with should this stage not answer in time and the chain go on without it: what there was
@@ -115,26 +136,76 @@ impl Stage {
 
     /// Asks on this thread.
     pub(super) fn ask_inline(&self, phase: Phase, txn: Box<Transaction>) -> Called {
-        self.instance.process(phase, txn)
+        let timed = is_sample().then(Instant::now);
+        let begun = Begun::now();
+        let called = self.instance.process(phase, txn);
+        if let Some(took) = self.slowness.ended(&begun) {
+            self.move_to_pool(took);
+        }
+        if let Called::Answered(_, status) = &called {
+            self.figures.answered(phase, *status);
+            if let Some(since) = timed {
+                self.figures.took(since);
+            }
+        }
+        called
     }
 
     /// Asks wherever it belongs, and waits for the answer.
-    pub(super) async fn ask(
-        &self,
-        phase: Phase,
-        txn: Box<Transaction>,
-    ) -> Result<(Box<Transaction>, Status), Lost> {
-        let pool = self.pool.as_ref().filter(|_| !self.is_inline_in(phase));
+    pub(super) async fn ask(&self, phase: Phase, txn: Box<Transaction>) -> Answer {
+        let deadline = txn.deadline;
+        let pool = self.pool.get().filter(|_| !self.is_inline_in(phase));
         let called = match pool {
-            None => self.instance.process(phase, txn),
+            None => self.ask_inline(phase, txn),
             Some(pool) => {
-                let instance = Arc::clone(&self.instance);
-                pool.run(move || instance.process(phase, txn)).await.map_err(|_| Lost)?
+                let (instance, figures) = (Arc::clone(&self.instance), Arc::clone(&self.figures));
+                let call = move || {
+                    let (_flight, since) = (figures.flight(deadline, true), Instant::now());
+                    let called = instance.process(phase, txn);
+                    if let Called::Answered(_, status) = &called {
+                        figures.answered(phase, *status);
+                        figures.took(since);
+                    }
+                    called
+                };
+                pool.run(call).await.map_err(|_| Lost)?
             }
         };
         match called {
             Called::Answered(txn, status) => Ok((txn, status)),
-            Called::Held(answer, _) => answer.await.map_err(|_| Lost),
+            Called::Held(answer, _) => self.held(phase, answer).await,
+        }
+    }
+
+    /// Waits for the answer of a plugin that holds the transaction.
+    pub(super) fn held(
+        &self,
+        phase: Phase,
+        answer: oneshot::Receiver<(Box<Transaction>, Status)>,
+    ) -> impl Future<Output = Answer> + Send + use<> {
+        let (figures, since) = (Arc::clone(&self.figures), Instant::now());
+        let flight = figures.flight(None, false);
+        async move {
+            let answered = answer.await.map_err(|_| Lost);
+            drop(flight);
+            if let Ok((_, status)) = &answered {
+                figures.answered(phase, *status);
+                figures.took(since);
+            }
+            answered
+        }
+    }
+
+    /// It has taken long on a connection's own thread, again and again.
+    #[cold]
+    fn move_to_pool(&self, took: std::time::Duration) {
+        self.pool.get_or_init(|| Pool::new(&self.name, self.blueprint.threads));
+        if !self.moved.swap(true, Ordering::Relaxed) {
+            self.figures.moved_to_pool();
+            tracing::warn!(
+                "{}: says that it never blocks, but has kept connections waiting several times, {took:.0?} the last time; from now on it is called in a pool of its own; tell its author",
+                self.name
+            );
         }
     }
 
@@ -144,7 +215,9 @@ impl Stage {
         event: Event,
         txn: Box<Transaction>,
     ) -> (Box<Transaction>, Result<(), String>) {
-        self.instance.event(event, txn)
+        let told = self.instance.event(event, txn);
+        self.figures.told(event, told.1.is_ok());
+        told
     }
 
     /// Tells a fact wherever it belongs, and waits until it has been heard.
@@ -153,11 +226,18 @@ impl Stage {
         event: Event,
         txn: Box<Transaction>,
     ) -> Result<(Box<Transaction>, Result<(), String>), Lost> {
-        match &self.pool {
-            None => Ok(self.instance.event(event, txn)),
+        match self.pool.get() {
+            None => Ok(self.tell_inline(event, txn)),
             Some(pool) => {
-                let instance = Arc::clone(&self.instance);
-                pool.run(move || instance.event(event, txn)).await.map_err(|_| Lost)
+                let (instance, figures) = (Arc::clone(&self.instance), Arc::clone(&self.figures));
+                let call = move || {
+                    let (_flight, since) = (figures.flight(txn.deadline, true), Instant::now());
+                    let told = instance.event(event, txn);
+                    figures.told(event, told.1.is_ok());
+                    figures.took(since);
+                    told
+                };
+                pool.run(call).await.map_err(|_| Lost)
             }
         }
     }
@@ -179,4 +259,16 @@ impl Stage {
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
+}
+
+/// Whether this call is to be timed: a clock that is exact costs more than many a call. A prime, so that chains of any
+/// length have all their stages timed.
+fn is_sample() -> bool {
+    const EVERY: u32 = 17;
+    thread_local! {
+        static COUNT: Cell<u32> = const { Cell::new(0) };
+    }
+    let count = COUNT.get();
+    COUNT.set(if count == EVERY - 1 { 0 } else { count + 1 });
+    count == 0
 }

@@ -9,7 +9,7 @@ use guerrilla_plugin_abi::Root_Ref;
 use super::digest::Digest;
 use super::elf::Image;
 use super::error::{Cause, LoadError, OpenError};
-use super::ffi::{Constructor, Origin, loading, open_root};
+use super::ffi::{Constructor, FileFacts, Origin, loading, open_root};
 use super::manifest::{Api, Manifest};
 use super::names;
 use super::one_line::shown;
@@ -256,8 +256,15 @@ impl Copied {
     /// Loads the copy. From here on code of the file runs in this process.
     pub(super) fn load(self, generation: u64) -> Result<LoadedFile, LoadError> {
         let Self { file, copy } = self;
-        let origin = Origin { plugin: file.manifest.name.clone().leak(), generation };
+        let facts = FileFacts {
+            version: file.manifest.version.clone(),
+            api: file.manifest.api.to_string(),
+            rustc: file.manifest.rustc.clone(),
+            sha256: file.sha256.to_string(),
+        };
         // Leaked, for what is mapped is never unmapped either.
+        let plugin = file.manifest.name.clone().leak();
+        let origin = Origin { plugin, generation, file: Box::leak(Box::new(facts)) };
         let culprit =
             format!("in plugin {} (being loaded, generation {generation})", origin.plugin);
         let root = loading(culprit.leak(), || open_checked(&copy, &file.note, file.manifest.api));

@@ -162,7 +162,8 @@ fn open(file: &Path) -> Result<Constructor, OpenError> {
         Some((note, api)) => open_checked(file, note, api)?,
         None => open_root(file)?,
     };
-    Ok(Constructor::File(root, Origin { plugin: "being tried", generation: 0 }))
+    let origin = Origin { plugin: "being tried", generation: 0, file: Box::leak(Box::default()) };
+    Ok(Constructor::File(root, origin))
 }
 
 /// The hidden command of the child.

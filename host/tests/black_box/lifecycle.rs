@@ -167,7 +167,9 @@ fn a_second_signal_ends_at_once() {
 fn signals_that_end_nothing() {
     let daemon = Setup::new().start();
     let mut client = daemon.client();
-    for (signal, line) in [(Signal::SIGHUP, "SIGHUP: "), (Signal::SIGUSR1, "SIGUSR1: ")] {
+    for (signal, line) in
+        [(Signal::SIGHUP, "reloaded, 0 changes"), (Signal::SIGUSR1, "log files opened anew")]
+    {
         daemon.signal(signal);
         daemon.log().wait_for(line);
         client.expect("NOOP", "250 ");

@@ -12,6 +12,7 @@ mod command_line;
 mod config_files;
 mod delivery;
 mod descriptors;
+mod figures;
 mod full_disk;
 mod hanging_plugins;
 mod idle;

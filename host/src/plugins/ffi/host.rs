@@ -143,7 +143,7 @@ impl Record {
 /// Makes a record for an instance of the named processor.
 pub(super) fn register(processor: &str, origin: Option<Origin>) -> &'static Record {
     let culprit = match origin {
-        Some(Origin { plugin, generation }) => {
+        Some(Origin { plugin, generation, .. }) => {
             format!("in plugin {plugin} (processor {processor}, generation {generation})")
         }
         None => format!("in the built-in processor {processor}"),

@@ -47,6 +47,21 @@ pub(crate) struct Origin {
     pub(crate) plugin: &'static str,
     /// Number of the load.
     pub(crate) generation: u64,
+    /// What else is to be said of its file.
+    pub(crate) file: &'static FileFacts,
+}
+
+/// What metrics and the record of crashes say of a plugin file.
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct FileFacts {
+    /// Version of the plugin.
+    pub(crate) version: String,
+    /// The API it was built with.
+    pub(crate) api: String,
+    /// The compiler it was built with.
+    pub(crate) rustc: String,
+    /// Hash of its content, 64 hexadecimal digits; empty when it does not matter.
+    pub(crate) sha256: String,
 }
 
 /// What a question came to.

@@ -1,6 +1,10 @@
-//! Blocks until the test says go.
+//! Blocks until the test says go, or for a while where it says that it never does.
 
-use guerrilla_plugin_api::{Blocking, Event, Host, Phase, Plugin, Transaction, Verdict};
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use guerrilla_plugin_api::{Blocking, Event, Host, NoConfig, Phase, Plugin, Transaction, Verdict};
 
 use crate::control::{Control, SCHEMA, is_spared};
 
@@ -110,3 +114,32 @@ impl Plugin for HangsAndHears {
         Verdict::CONTINUE
     }
 }
+
+/// Says that it never blocks, and does.
+pub(crate) struct Dawdles {
+    host: Host,
+}
+
+impl Plugin for Dawdles {
+    const NAME: &'static str = "Dawdles";
+    const PHASES: &'static [Phase] = &[Phase::Rcpt];
+    const BLOCKING: Blocking = Blocking::Never;
+    type Config = NoConfig;
+
+    fn create(host: Host, _: NoConfig) -> Result<Self, String> {
+        Ok(Self { host })
+    }
+
+    fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
+        // This file's own copy of the standard library does not know the host's threads.
+        let thread = fs::read_to_string("/proc/thread-self/comm").unwrap_or_default();
+        self.host.info(format_args!("asked on {}", thread.trim()));
+        if !is_spared(&txn) {
+            thread::sleep(LONG);
+        }
+        Verdict::CONTINUE
+    }
+}
+
+/// Beyond what the daemon calls slow, on any kernel.
+const LONG: Duration = Duration::from_millis(40);

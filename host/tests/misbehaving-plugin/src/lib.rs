@@ -22,7 +22,7 @@ mod recorder;
 
 use answers::Answers;
 use crashes::{Aborts, Crashes, Exits, Overflows};
-use hangs::{Hangs, HangsAndHears, HangsInStart};
+use hangs::{Dawdles, Hangs, HangsAndHears, HangsInStart};
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
 use honours::Honours;
 use panics::{
@@ -36,6 +36,7 @@ guerrilla_plugin_api::export_plugin!(
     Aborts,
     Answers,
     Crashes,
+    Dawdles,
     Exits,
     FailsToSettle,
     FailsToStart,
