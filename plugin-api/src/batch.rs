@@ -105,6 +105,9 @@ pub trait BatchPlugin: Send + Sync + Sized + 'static {
     const EVENTS: &'static [Event] = &[];
     /// As [`Plugin::AWAITS_SETTLED`](crate::Plugin::AWAITS_SETTLED).
     const AWAITS_SETTLED: bool = false;
+    /// Whether messages are settled together too: [`settled_batch`](Self::settled_batch) is called instead of
+    /// [`settled`](Self::settled). Needs [`AWAITS_SETTLED`](Self::AWAITS_SETTLED).
+    const SETTLES_BATCHES: bool = false;
     /// How the hooks other than `save_batch` use their thread.
     const BLOCKING: Blocking = Blocking::Short;
     /// Phases whose hook never waits although [`BatchPlugin::BLOCKING`] says otherwise. `save` is always one of them.
@@ -136,7 +139,8 @@ pub trait BatchPlugin: Send + Sync + Sized + 'static {
         256
     }
 
-    /// Threads that write batches side by side. More than one pays off where a store takes several writers.
+    /// Threads that write batches side by side, and as many that settle them. More than one pays off where a store takes
+    /// several writers.
     fn writers(&self) -> usize {
         1
     }
@@ -175,6 +179,68 @@ pub trait BatchPlugin: Send + Sync + Sized + 'static {
     /// As [`Plugin::settled`](crate::Plugin::settled).
     fn settled(&self, _txn: Transaction<'_>) -> Verdict {
         Verdict::CONTINUE
+    }
+
+    /// The end of the chain for all messages that wait to be told, with [`SETTLES_BATCHES`](Self::SETTLES_BATCHES): some
+    /// are accepted ([`Transaction::is_accepted`]) and to be committed, the others to be undone. Their clients wait, so
+    /// what is prepared in `save_batch` becomes durable here, in one go: many renames, one `fsync` of their directory.
+    ///
+    /// As in `save_batch` each is completed on its own; what is dropped, or in hand when this panics, is deferred. It
+    /// has a thread of its own, so one batch is settled while the next is saved.
+    ///
+    /// ```
+    /// # use std::sync::Mutex;
+    /// # use guerrilla_plugin_api::*;
+    /// # #[derive(Default)]
+    /// # struct Example {
+    /// #     prepared: Mutex<Vec<String>>,
+    /// #     kept: Mutex<Vec<String>>,
+    /// # }
+    /// # impl Example {
+    /// #     fn prepare(&self, txn: &Transaction<'_>) { self.prepared.lock().unwrap().push(txn.queued_id().to_owned()); }
+    /// #     fn forget(&self, id: &str) { self.prepared.lock().unwrap().retain(|known| known != id); }
+    /// #     fn rename(&self, id: &str) -> Result<(), Verdict> {
+    /// #         self.forget(id);
+    /// #         self.kept.lock().unwrap().push(id.to_owned());
+    /// #         Ok(())
+    /// #     }
+    /// #     fn sync_directory(&self) -> std::io::Result<()> { Ok(()) }
+    /// # }
+    /// impl BatchPlugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     type Config = NoConfig;
+    /// #     fn create(_: Host, _: NoConfig) -> Result<Self, String> { Ok(Self::default()) }
+    ///     const EVENTS: &'static [Event] = &[Event::Settled];
+    ///     const AWAITS_SETTLED: bool = true;
+    ///     const SETTLES_BATCHES: bool = true;
+    ///
+    ///     fn save_batch(&self, mut batch: Batch) {
+    ///         batch.transactions().for_each(|txn| self.prepare(&txn));
+    ///         batch.complete(|| Verdict::CONTINUE);
+    ///     }
+    ///
+    ///     fn settled_batch(&self, mut batch: Batch) {
+    ///         batch.retain(|txn| match txn.is_accepted() {
+    ///             true => self.rename(txn.queued_id()),
+    ///             false => Ok(self.forget(txn.queued_id())),
+    ///         });
+    ///         // What is dropped is deferred.
+    ///         if self.sync_directory().is_ok() {
+    ///             batch.complete(|| Verdict::CONTINUE);
+    ///         }
+    ///     }
+    /// }
+    /// # fn main() -> Result<(), String> {
+    /// # let example = testkit::Harness::<Batched<Example>>::new("{}")?;
+    /// # assert!(example.deliver(testkit::Mail::new()).is_accepted());
+    /// # Ok(())
+    /// # }
+    /// ```
+    fn settled_batch(&self, batch: Batch) {
+        for mut held in batch {
+            let verdict = self.settled(held.transaction());
+            held.complete(verdict);
+        }
     }
 
     /// Called last, when the writers have ended.

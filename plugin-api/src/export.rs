@@ -85,6 +85,16 @@ impl<P: Plugin> Guarded<P> {
         }
     }
 
+    /// Sets the reply of a verdict and answers its status. After a hold the transaction is no longer ours to touch; a
+    /// pending verdict has no reply.
+    #[inline]
+    fn answer(&self, raw: abi::Txn<'_>, verdict: &Verdict) -> Status {
+        if let (Some(reply), true) = (&verdict.reply, verdict.status != Status::PENDING) {
+            Transaction::new(raw, self.host).set_reply(reply);
+        }
+        verdict.status
+    }
+
     #[cold]
     fn panicked(&self, entry: &str, what: &str) -> Status {
         let text = format!("panicked in {entry}: {what}");
@@ -119,11 +129,7 @@ impl<P: Plugin> abi::Instance for Guarded<P> {
                 abi::Phase::SAVE => plugin.save(txn),
                 _ => Verdict::CONTINUE,
             };
-            // After a hold the transaction is no longer ours to touch; a pending verdict has no reply.
-            if let (Some(reply), true) = (&verdict.reply, verdict.status != Status::PENDING) {
-                Transaction::new(raw, self.host).set_reply(reply);
-            }
-            verdict.status
+            self.answer(raw, &verdict)
         })
     }
 
@@ -134,11 +140,7 @@ impl<P: Plugin> abi::Instance for Guarded<P> {
                 abi::Event::OPENED => plugin.opened(txn),
                 abi::Event::CLOSED => plugin.closed(txn),
                 abi::Event::SETTLED => {
-                    let verdict = plugin.settled(txn);
-                    if let Some(reply) = &verdict.reply {
-                        Transaction::new(raw, self.host).set_reply(reply);
-                    }
-                    return verdict.status;
+                    return self.answer(raw, &plugin.settled(txn));
                 }
                 _ => {}
             }

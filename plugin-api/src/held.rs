@@ -1,10 +1,11 @@
 //! A transaction that is completed later.
 
+use std::fmt::Arguments;
 use std::thread;
 
 use guerrilla_plugin_abi::{HeldTxn, Status};
 
-use crate::host::Host;
+use crate::host::{Host, Level};
 use crate::transaction::Transaction;
 use crate::verdict::Verdict;
 
@@ -34,6 +35,20 @@ impl Held {
         Transaction::new(self.held.txn, self.host)
     }
 
+    /// Writes a line about it to the daemon's log, from whatever thread has it: under the processor's name, with the id of
+    /// the session. Formats only what is written.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::{Held, Level, Verdict};
+    /// fn given_up(held: Held, tries: u32) {
+    ///     held.log(Level::Warn, format_args!("no answer after {tries} tries"));
+    ///     held.complete(Verdict::DEFER);
+    /// }
+    /// ```
+    pub fn log(&self, level: Level, text: Arguments<'_>) {
+        self.host.log_about(self.held.txn, level, text);
+    }
+
     /// Gives the verdict.
     pub fn complete(mut self, verdict: Verdict) {
         if let Some(reply) = &verdict.reply {
@@ -42,9 +57,10 @@ impl Held {
         self.finish(verdict.status);
     }
 
-    /// The code that had it has panicked, and its panic was caught.
+    /// The code that had it has panicked, and its panic was caught: what it said.
     #[cfg(feature = "tokio")]
-    pub(crate) fn panicked(mut self) {
+    pub(crate) fn panicked(mut self, what: &str) {
+        self.host.explain(what);
         self.finish(Status::PANICKED);
     }
 

@@ -105,6 +105,19 @@ impl Host {
         })
     }
 
+    /// Writes a line about a transaction, under the processor's name and with the session's id.
+    pub(crate) fn log_about(&self, txn: abi::Txn<'_>, level: Level, text: Arguments<'_>) {
+        if !self.log_enabled(level) {
+            return;
+        }
+        let log = self.raw.vt.log_about();
+        let write = |text: &str| log(self.raw.token, txn, level.number(), "".into(), text.into());
+        match text.as_str() {
+            Some(text) => write(text),
+            None => write(&text.to_string()),
+        }
+    }
+
     pub(crate) fn explain(&self, why: &str) {
         self.raw.vt.explain()(self.raw.token, why.into());
     }

@@ -72,7 +72,7 @@
 //! | | implement | export | its hooks |
 //! |---|---|---|---|
 //! | plain | [`Plugin`] | `export_plugin!(Filter)` | answer when they return, or later through [`Transaction::hold`] |
-//! | storing | [`BatchPlugin`] | `export_plugin!(Batched<Store>)` | save all messages that wait in one go |
+//! | storing | [`BatchPlugin`] | `export_plugin!(Batched<Store>)` | save (and commit) all messages that wait in one go |
 //! | asking | `AsyncPlugin` (feature `tokio`) | `export_plugin!(Async<Lookup>)` | are `async` and hold no thread while they wait |
 //!
 //! One file may offer several processors, of any kind: `export_plugin!(Filter, Batched<Store>)`.
@@ -116,7 +116,7 @@
 //! [`Verdict::ACCEPT`]; from then on the message is the server's responsibility. A stage that keeps messages says so only when
 //! they are on stable storage. Where in doubt, say [`Verdict::DEFER`]: the client tries again, and nothing is lost.
 //! A stage behind yours may still refuse the message: what must not be kept then is prepared in `save` and committed in
-//! [`Plugin::settled`].
+//! [`Plugin::settled`], or many at once in [`BatchPlugin::settled_batch`].
 //!
 //! # Threads
 //!
@@ -161,8 +161,8 @@
 //! The daemon's async runtime, its `tracing` subscriber and its thread-locals do not reach into a `.so`: a library has its own
 //! copies of them. Log through [`Host`], or enable the feature `tracing` and use the macros of that crate: what you and
 //! your libraries write goes to the daemon's log, at the daemon's level. Panics go there too, also those
-//! of threads that you start yourself. Lines written in a hook are marked with the session; elsewhere name the
-//! message by its [`Transaction::queued_id`].
+//! of threads that you start yourself. Lines written in a hook are marked with the session. A thread of your own that holds
+//! a transaction writes them with [`Held::log`] or [`Transaction::log`], which marks them too.
 //!
 //! # Lifetimes
 //!

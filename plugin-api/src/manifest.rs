@@ -20,7 +20,14 @@ pub struct ProcessorInfo {
 
 impl ProcessorInfo {
     /// As its trait says.
+    ///
+    /// # Panics
+    /// At compile time, when the client's reply would wait for a `settled` that nobody calls.
     pub const fn of<P: Plugin>() -> Self {
+        assert!(
+            !P::AWAITS_SETTLED || (hears_the_end(P::EVENTS) && is_asked_to_save(P::PHASES)),
+            "AWAITS_SETTLED needs Event::Settled in EVENTS and Phase::Save in PHASES"
+        );
         Self {
             name: P::NAME,
             aliases: P::ALIASES,
@@ -144,6 +151,28 @@ impl ProcessorInfo {
         out.raw(self.config_schema);
         out.raw("}");
     }
+}
+
+const fn hears_the_end(events: &[Event]) -> bool {
+    let mut i = 0;
+    while i < events.len() {
+        if matches!(events[i], Event::Settled) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+pub(crate) const fn is_asked_to_save(phases: &[Phase]) -> bool {
+    let mut i = 0;
+    while i < phases.len() {
+        if matches!(phases[i], Phase::Save) {
+            return true;
+        }
+        i += 1;
+    }
+    false
 }
 
 /// Writes into a slice as far as it reaches and counts on: an empty slice measures.

@@ -26,7 +26,21 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     const PHASES: &'static [Phase];
     /// The facts it wants to be told.
     const EVENTS: &'static [Event] = &[];
-    /// Whether the client's reply waits for [`Plugin::settled`]: for a stage that prepares in `save` and commits there.
+    /// Whether the client's reply waits for [`Plugin::settled`]: for a stage that prepares in `save` and commits there. The
+    /// compiler sees to it that both are asked for:
+    ///
+    /// ```compile_fail,E0080
+    /// # use guerrilla_plugin_api::{Event, Host, NoConfig, Phase, Plugin, export_plugin};
+    /// # struct Forgetful;
+    /// impl Plugin for Forgetful {
+    ///     const PHASES: &'static [Phase] = &[Phase::Save];
+    ///     const AWAITS_SETTLED: bool = true; // and no Event::Settled in EVENTS
+    /// #     const NAME: &'static str = "Forgetful";
+    /// #     type Config = NoConfig;
+    /// #     fn create(_: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+    /// }
+    /// export_plugin!(Forgetful);
+    /// ```
     const AWAITS_SETTLED: bool = false;
     /// How its hooks use the thread they are called on. Claim [`Blocking::Never`] only for hooks that never wait.
     const BLOCKING: Blocking = Blocking::Short;
@@ -331,7 +345,9 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// be committed or undone. It is never called while `save` still runs for the same message.
     ///
     /// With [`Plugin::AWAITS_SETTLED`] the client's reply waits for it, and anything but [`Verdict::CONTINUE`] turns an
-    /// acceptance into a temporary failure (with the verdict's reply, if that is a 4xx). Without, nobody hears the answer.
+    /// acceptance into a temporary failure (with the verdict's reply, if that is a 4xx). It may also take
+    /// [`Transaction::hold`] and answer later; to commit many messages in one go implement [`BatchPlugin`](crate::BatchPlugin).
+    /// Without, nobody hears the answer, and the transaction cannot be held.
     /// Recipients that other stages have refused ([`Recipient::is_refused`](crate::Recipient::is_refused)) are told so;
     /// nothing should be kept for them.
     ///

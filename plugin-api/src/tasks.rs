@@ -67,8 +67,9 @@ pub use adapter::Async;
 /// # What may live across an `.await`
 ///
 /// Tasks move between threads. A [`Transaction`] taken from the [`Held`] and the texts it lends may live across an
-/// `.await`; a [`Recipient`](crate::Recipient) may not (the compiler says that the future is not `Send`): take the
-/// address from it first.
+/// `.await`. A [`Recipient`](crate::Recipient) may not, and the compiler says that the future is not `Send`: it reads
+/// through a transaction that it shares, and only one thread at a time may read that. Take the address from it first;
+/// that is a text like any other.
 pub trait AsyncPlugin: Send + Sync + Sized + 'static {
     /// Name in a chain; matched in any case.
     const NAME: &'static str;
@@ -144,7 +145,7 @@ pub trait AsyncPlugin: Send + Sync + Sized + 'static {
         async {}
     }
 
-    /// As [`Plugin::settled`](crate::Plugin::settled).
+    /// As [`Plugin::settled`](crate::Plugin::settled). A task like a question, if it is awaited.
     fn settled(&self, _txn: Transaction<'_>) -> impl Future<Output = Verdict> + Send {
         async { Verdict::CONTINUE }
     }

@@ -1,6 +1,7 @@
 //! What a processor sees of a connection and its message.
 
 use std::cell::Cell;
+use std::fmt::Arguments;
 use std::marker::PhantomData;
 
 use abi_stable::std_types::{RSlice, RStr};
@@ -8,7 +9,7 @@ use guerrilla_plugin_abi as abi;
 use guerrilla_plugin_abi::{BytesField, ItemField, List, NumberField, Status, TextField};
 
 use crate::held::Held;
-use crate::host::Host;
+use crate::host::{Host, Level};
 use crate::recipient::{Recipient, parameters};
 use crate::verdict::{Reply, Verdict};
 
@@ -138,6 +139,12 @@ impl<'a> Transaction<'a> {
         self.bytes(BytesField::BODY, 0).unwrap_or_default()
     }
 
+    /// Whether the client hears a reply for each recipient (LMTP, PRDR): then
+    /// [`set_recipient`](Self::set_recipient) refuses one without the others. Otherwise one reply stands for all.
+    pub fn answers_each(&self) -> bool {
+        self.number(NumberField::ANSWERS_EACH) == Some(1)
+    }
+
     /// Messages accepted on this connection before this one.
     pub fn messages(&self) -> u64 {
         self.number(NumberField::MESSAGES).unwrap_or_default()
@@ -264,8 +271,9 @@ impl<'a> Transaction<'a> {
         self.raw.vt.remove_header()(self.raw.ctx, name.into())
     }
 
-    /// Gives one recipient a verdict of its own. LMTP clients hear it. SMTP has one reply for all, so there the worst verdict
-    /// of any recipient, deferring before rejecting, becomes the verdict of all, and nothing is kept for anybody.
+    /// Gives one recipient a verdict of its own. Clients that hear a reply for each ([`answers_each`](Self::answers_each))
+    /// are told. The others have one reply for all, so there the worst verdict of any recipient, deferring before
+    /// rejecting, becomes the verdict of all, and nothing is kept for anybody.
     ///
     /// # Errors
     /// When there is no such recipient, or verdict and reply do not fit.
@@ -278,8 +286,22 @@ impl<'a> Transaction<'a> {
         refused(set(self.raw.ctx, index, verdict.status, code, enhanced.into(), text.into()))
     }
 
+    /// Writes a line about this connection and message to the daemon's log: under the processor's name, with the id of the
+    /// session, also where the transaction is held and this is a thread of the plugin's own. Formats only what is written.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::{Level, Transaction, Verdict};
+    /// fn save(txn: Transaction<'_>) -> Verdict {
+    ///     txn.log(Level::Info, format_args!("{} bytes", txn.body().len()));
+    ///     Verdict::CONTINUE
+    /// }
+    /// ```
+    pub fn log(&self, level: Level, text: Arguments<'_>) {
+        self.host.log_about(self.raw, level, text);
+    }
+
     /// Takes hold of the transaction, to complete it later from any thread. Return [`Verdict::PENDING`] then.
-    /// `None` where it cannot be held: in an event, or when it is held already.
+    /// `None` where it cannot be held: in an event other than an awaited `settled`, or when it is held already.
     pub fn hold(self) -> Option<Held> {
         let held = self.raw.vt.hold()(self.raw.ctx).into_option()?;
         Some(Held::new(held, self.host))

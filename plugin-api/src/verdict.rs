@@ -13,7 +13,7 @@ use guerrilla_plugin_abi::Status;
 /// let later = Verdict::DEFER; // the host has a fitting 4xx reply
 /// # let _ = (go_on, no, later);
 /// ```
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a verdict has no effect until it is returned"]
 pub struct Verdict {
     pub(crate) status: Status,

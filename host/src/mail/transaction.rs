@@ -17,6 +17,8 @@ pub struct Transaction {
     pub envelope: Envelope,
     /// The reply that the stage running now has chosen.
     pub reply: Option<ChosenReply>,
+    /// Why the stage running now has answered with a fault, if it has said so.
+    pub explanation: Option<String>,
     /// The question being asked.
     pub phase: Phase,
     /// When the host gives up on the chain.
@@ -34,6 +36,7 @@ impl Transaction {
             client,
             envelope: Envelope::default(),
             reply: None,
+            explanation: None,
             phase: Phase::CONNECT,
             deadline: None,
             outcome: None,

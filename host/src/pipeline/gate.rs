@@ -14,6 +14,7 @@ impl Gate {
     const OPEN: u8 = 0;
     const COMMITTING: u8 = 1;
     const ABANDONED: u8 = 2;
+    const GIVEN_UP: u8 = 3;
 
     /// A stage is about to be asked.
     pub(super) fn reached(&self, stage: usize) {
@@ -33,6 +34,16 @@ impl Gate {
     /// The commit begins; `false` when the client has been told otherwise.
     pub(super) fn commit(&self) -> bool {
         self.pass(Self::COMMITTING)
+    }
+
+    /// The commit takes so long that the client is told otherwise.
+    pub(super) fn give_up(&self) {
+        self.state.store(Self::GIVEN_UP, Ordering::Release);
+    }
+
+    /// Whether nobody has waited for the commit to its end.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.state.load(Ordering::Acquire) == Self::GIVEN_UP
     }
 
     /// Whether nobody waits any more.

@@ -116,6 +116,9 @@ impl Run {
         if waited.is_err() && !gate.abandon() {
             // A stage is committing: whoever is told 451 now would send again what is about to be kept.
             waited = tokio::time::timeout(pipeline.save_timeout, &mut task).await;
+            if waited.is_err() {
+                gate.give_up();
+            }
         }
         match waited {
             Ok(Ok(Some(asked))) => asked,
@@ -220,7 +223,7 @@ impl Run {
             }
             Turn::Fault(what) => what,
         };
-        let why = stage.explanation().unwrap_or(what);
+        let why = txn.explanation.take().unwrap_or(what);
         let policy = stage.breaker.policy.of(Failure::Fault);
         tracing::error!("{} {}: fault: {why}: {}", txn.log_id(), stage.name, policy.effect());
         let panicked = status == Status::PANICKED;

@@ -42,7 +42,7 @@ pub(super) async fn settle(
         txn.outcome = Some(listener.outcome(&decision));
         txn.reply = None;
         let told;
-        (txn, told) = listener.stage.tell(Event::SETTLED, txn).await.ok()?;
+        (txn, told) = listener.stage.settle(txn).await.ok()?;
         if let Err(why) = told {
             tracing::error!("{} {}: could not settle: {why}", txn.log_id(), listener.stage.name);
             if decision.kind == Kind::Accept && listener.wanted {
@@ -50,6 +50,11 @@ pub(super) async fn settle(
                 decision = Decision { kind: Kind::Defer, reply };
             }
         }
+    }
+    if gate.is_given_up() && decision.kind == Kind::Accept {
+        let late = txn.deadline.map(|deadline| deadline.elapsed()).unwrap_or_default();
+        let id = txn.log_id();
+        tracing::warn!("{id} kept {late:.1?} after its deadline: the client was told to try again");
     }
     if !others.is_empty() {
         tokio::spawn(tell_all(others, txn.spare_with_message(), decision.clone()));

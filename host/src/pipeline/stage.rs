@@ -14,7 +14,7 @@ use super::pool::Pool;
 use super::slowness::{Begun, Slowness};
 use crate::config::OnFailure;
 use crate::mail::Transaction;
-use crate::plugins::ffi::{Called, Instance, Origin};
+use crate::plugins::ffi::{Called, Instance, Origin, outcome};
 use crate::plugins::manifest::Processor;
 
 /// All that an instance depends on. While it stays the same, so does the instance.
@@ -209,6 +209,23 @@ impl Stage {
         }
     }
 
+    /// Tells a stage whose commit the reply waits for how the chain has ended, and waits until it has committed.
+    pub(super) async fn settle(
+        &self,
+        txn: Box<Transaction>,
+    ) -> Result<(Box<Transaction>, Result<(), String>), Lost> {
+        let called = match self.pool.get() {
+            None => self.instance.settled(txn),
+            Some(pool) => {
+                let instance = Arc::clone(&self.instance);
+                pool.run(move || instance.settled(txn)).await.map_err(|_| Lost)?
+            }
+        };
+        let (mut txn, status) = answer(called).await?;
+        let why = txn.explanation.take();
+        Ok((txn, outcome(status, why)))
+    }
+
     /// Tells a fact on this thread; only for inline stages.
     pub(super) fn tell_inline(
         &self,
@@ -242,11 +259,6 @@ impl Stage {
         }
     }
 
-    /// Why its last answer was a fault, if it has said so.
-    pub(super) fn explanation(&self) -> Option<String> {
-        self.instance.explanation()
-    }
-
     /// Ends it: no more questions, then no more threads. Once only.
     pub(super) fn stop(&self, deadline_ms: u64) {
         if !self.stopped.swap(true, Ordering::AcqRel) {
@@ -258,6 +270,14 @@ impl Stage {
     /// Whether it has been ended, or is being so.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+}
+
+/// Waits for an answer that a plugin has held back.
+async fn answer(called: Called) -> Result<(Box<Transaction>, Status), Lost> {
+    match called {
+        Called::Answered(txn, status) => Ok((txn, status)),
+        Called::Held(answer, _) => answer.await.map_err(|_| Lost),
     }
 }
 

@@ -9,6 +9,7 @@
 mod behind_haproxy;
 mod behind_nginx;
 mod command_line;
+mod commits;
 mod config_files;
 mod delivery;
 mod descriptors;

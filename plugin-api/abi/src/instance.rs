@@ -16,7 +16,8 @@ pub trait Instance: Send + Sync {
     fn start(&self) -> Status;
     /// A question.
     fn process(&self, phase: Phase, txn: Txn<'_>) -> Status;
-    /// A fact. Only an awaited `SETTLED` is answered: anything but `CONTINUE` or `ACCEPT` turns the reply into a temporary failure.
+    /// A fact. Only an awaited `SETTLED` is answered: anything but `CONTINUE` or `ACCEPT` turns the reply into a temporary
+    /// failure. It may also be held and answered with `PENDING`, as a question may; other events may not.
     fn event(&self, event: Event, txn: Txn<'_>) -> Status;
     /// No more questions will come; work in hand should be completed within so many milliseconds.
     fn drain(&self, deadline_ms: u64) -> Status;

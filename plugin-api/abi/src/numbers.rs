@@ -191,6 +191,8 @@ open_set! {
         DEADLINE_MS = 8,
         /// Messages accepted so far on this connection.
         MESSAGES = 9,
+        /// 1 when the client hears a reply for each recipient (LMTP, PRDR), so that verdicts of single recipients reach it.
+        ANSWERS_EACH = 10,
     }
 }
 

@@ -49,7 +49,8 @@ pub struct TxnVt {
     /// Removes all header fields of that name (any case) from the message as stored; answers how many.
     pub remove_header: for<'a, 'v> extern "C" fn(RRef<'a, ()>, RStr<'v>) -> usize,
     /// Takes hold of the transaction: it stays valid until it is completed with the token returned.
-    /// The call must then return [`Status::PENDING`]. Absent: it cannot be held (an event, or held already).
+    /// The call must then return [`Status::PENDING`]. Absent: it cannot be held (an event
+    /// other than an awaited `SETTLED`, or held already).
     #[sabi(last_prefix_field)]
     pub hold: for<'a> extern "C" fn(RRef<'a, ()>) -> ROption<HeldTxn>,
 }

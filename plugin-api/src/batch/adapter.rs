@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::BatchPlugin;
 use super::queue::Queue;
-use super::{Batch, BatchPlugin};
 use crate::host::Host;
+use crate::manifest::is_asked_to_save;
 use crate::panics::guard;
 use crate::plugin::Plugin;
 use crate::transaction::Transaction;
@@ -22,7 +23,10 @@ pub struct Batched<P> {
 struct Shared<P> {
     plugin: P,
     host: Host,
-    queue: Queue,
+    /// Messages to be saved.
+    to_save: Queue,
+    /// Messages to be settled.
+    to_settle: Queue,
 }
 
 impl<P: BatchPlugin> Plugin for Batched<P> {
@@ -30,11 +34,14 @@ impl<P: BatchPlugin> Plugin for Batched<P> {
     const ALIASES: &'static [&'static str] = P::ALIASES;
     const DESCRIPTION: &'static str = P::DESCRIPTION;
     const PHASES: &'static [Phase] = {
-        assert!(contains_save(P::PHASES), "PHASES of a BatchPlugin must name Phase::Save");
+        assert!(is_asked_to_save(P::PHASES), "PHASES of a BatchPlugin must name Phase::Save");
         P::PHASES
     };
     const EVENTS: &'static [Event] = P::EVENTS;
-    const AWAITS_SETTLED: bool = P::AWAITS_SETTLED;
+    const AWAITS_SETTLED: bool = {
+        assert!(!P::SETTLES_BATCHES || P::AWAITS_SETTLED, "SETTLES_BATCHES needs AWAITS_SETTLED");
+        P::AWAITS_SETTLED
+    };
     const BLOCKING: Blocking = P::BLOCKING;
     const NEVER_BLOCKS_IN: &'static [Phase] = Self::INLINE.split_at(P::NEVER_BLOCKS_IN.len() + 1).0;
     const HONOURS: &'static [Extension] = P::HONOURS;
@@ -43,18 +50,22 @@ impl<P: BatchPlugin> Plugin for Batched<P> {
 
     fn create(host: Host, config: P::Config) -> Result<Self, String> {
         let plugin = P::create(host, config)?;
-        let shared = Arc::new(Shared { plugin, host, queue: Queue::closed() });
+        let (to_save, to_settle) = (Queue::closed(), Queue::closed());
+        let shared = Arc::new(Shared { plugin, host, to_save, to_settle });
         Ok(Self { shared, writers: Mutex::default() })
     }
 
     fn start(&self) -> Result<(), String> {
         self.shared.plugin.start()?;
-        self.shared.queue.open();
-        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.to_save.open();
+        if P::SETTLES_BATCHES {
+            self.shared.to_settle.open();
+        }
         for _ in 0..self.shared.plugin.writers().max(1) {
-            let shared = Arc::clone(&self.shared);
-            let writer = self.shared.host.spawn(P::NAME, move || shared.write());
-            writers.push(writer.map_err(|error| format!("no thread for a writer: {error}"))?);
+            self.spawn(Shared::save)?;
+            if P::SETTLES_BATCHES {
+                self.spawn(Shared::settle)?;
+            }
         }
         Ok(())
     }
@@ -76,10 +87,7 @@ impl<P: BatchPlugin> Plugin for Batched<P> {
     }
 
     fn save(&self, txn: Transaction<'_>) -> Verdict {
-        let Some(held) = txn.hold() else { return Verdict::DEFER };
-        // A closed queue gives it back, and dropping it defers it.
-        drop(self.shared.queue.push(held));
-        Verdict::PENDING
+        later(&self.shared.to_save, txn)
     }
 
     fn opened(&self, txn: Transaction<'_>) {
@@ -91,12 +99,18 @@ impl<P: BatchPlugin> Plugin for Batched<P> {
     }
 
     fn settled(&self, txn: Transaction<'_>) -> Verdict {
+        if P::SETTLES_BATCHES {
+            return later(&self.shared.to_settle, txn);
+        }
         self.shared.plugin.settled(txn)
     }
 
     /// Writes what waits. What is not written in time is deferred by `stop`.
     fn drain(&self, deadline_ms: u64) {
-        self.shared.queue.wait_until_idle(Duration::from_millis(deadline_ms));
+        let begun = Instant::now();
+        let most = Duration::from_millis(deadline_ms);
+        self.shared.to_save.wait_until_idle(most);
+        self.shared.to_settle.wait_until_idle(most.saturating_sub(begun.elapsed()));
     }
 
     fn stop(&self) {
@@ -119,16 +133,28 @@ impl<P: BatchPlugin> Batched<P> {
         all
     };
     const INLINE: &'static [Phase] = &Self::INLINE_ROOM;
+
+    fn spawn(&self, life: fn(&Shared<P>)) -> Result<(), String> {
+        let shared = Arc::clone(&self.shared);
+        let thread = self.shared.host.spawn(P::NAME, move || life(&shared));
+        let thread = thread.map_err(|error| format!("no thread for a writer: {error}"))?;
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        Ok(())
+    }
 }
 
 impl<P> Batched<P> {
     fn end_writers(&self) {
-        let left = self.shared.queue.close();
-        if !left.is_empty() {
-            let text = format_args!("stopped with {} messages not written: deferred", left.len());
-            self.shared.host.warn(text);
+        for (queue, what) in
+            [(&self.shared.to_save, "written"), (&self.shared.to_settle, "settled")]
+        {
+            let left = queue.close();
+            if !left.is_empty() {
+                let text =
+                    format_args!("stopped with {} messages not {what}: deferred", left.len());
+                self.shared.host.warn(text);
+            }
         }
-        drop(left);
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
         for writer in writers.drain(..) {
             // One that has panicked has said so.
@@ -145,32 +171,36 @@ impl<P> Drop for Batched<P> {
 }
 
 impl<P: BatchPlugin> Shared<P> {
-    /// The life of a writer.
-    fn write(&self) {
-        while let Some((batch, _in_hand)) = self.queue.next(self.plugin.max_batch()) {
-            self.write_one(batch);
+    /// The life of a thread that saves.
+    fn save(&self) {
+        while let Some((batch, _in_hand)) = self.to_save.next(self.plugin.max_batch()) {
+            self.host.observe("batch_messages", batch.len() as f64);
+            self.guarded("save_batch", |plugin| plugin.save_batch(batch));
         }
     }
 
-    fn write_one(&self, batch: Batch) {
-        self.host.observe("batch_messages", batch.len() as f64);
-        if let Err(what) = guard(self.host, || self.plugin.save_batch(batch)) {
-            let text = format!("panicked in save_batch: {what}");
-            self.host.error(format_args!("{text}"));
+    /// The life of a thread that settles.
+    fn settle(&self) {
+        while let Some((batch, _in_hand)) = self.to_settle.next(self.plugin.max_batch()) {
+            self.host.observe("settled_batch_messages", batch.len() as f64);
+            self.guarded("settled_batch", |plugin| plugin.settled_batch(batch));
         }
     }
+
+    fn guarded(&self, entry: &str, call: impl FnOnce(&P)) {
+        if let Err(what) = guard(self.host, || call(&self.plugin)) {
+            self.host.error(format_args!("panicked in {entry}: {what}"));
+        }
+    }
+}
+
+/// Puts a message in a queue.
+fn later(queue: &Queue, txn: Transaction<'_>) -> Verdict {
+    let Some(held) = txn.hold() else { return Verdict::DEFER };
+    // A closed queue gives it back, and dropping it defers it.
+    drop(queue.push(held));
+    Verdict::PENDING
 }
 
 /// One more than there are phases.
 const MOST_PHASES: usize = 6;
-
-const fn contains_save(phases: &[Phase]) -> bool {
-    let mut i = 0;
-    while i < phases.len() {
-        if matches!(phases[i], Phase::Save) {
-            return true;
-        }
-        i += 1;
-    }
-    false
-}

@@ -7,6 +7,8 @@ use crate::plugin::Plugin;
 use crate::testkit::{Answer, Harness, InTransit, Kind, Mail, Session};
 use crate::verdict::Reply;
 
+mod settling;
+
 /// Where a writer waits for the test.
 struct Gate {
     entered: Sender<usize>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::AsyncPlugin;
 use super::runtime::OwnRuntime;
 use crate::held::Held;
-use crate::host::Host;
+use crate::host::{Host, Level};
 use crate::panics::guard;
 use crate::plugin::Plugin;
 use crate::transaction::Transaction;
@@ -76,7 +76,10 @@ impl<P: AsyncPlugin> Plugin for Async<P> {
     }
 
     fn settled(&self, txn: Transaction<'_>) -> Verdict {
-        self.runtime.wait_for(self.plugin.settled(txn)).unwrap_or(Verdict::DEFER)
+        if !P::AWAITS_SETTLED {
+            return self.runtime.wait_for(self.plugin.settled(txn)).unwrap_or(Verdict::DEFER);
+        }
+        self.later(Asked::Settled, txn)
     }
 
     /// Waits for the tasks under way. Those that are not done in time are cancelled by `stop`.
@@ -92,31 +95,54 @@ impl<P: AsyncPlugin> Plugin for Async<P> {
 
 impl<P: AsyncPlugin> Async<P> {
     fn question(&self, phase: Phase, txn: Transaction<'_>) -> Verdict {
+        self.later(Asked::Phase(phase), txn)
+    }
+
+    fn later(&self, asked: Asked, txn: Transaction<'_>) -> Verdict {
         let Some(held) = txn.hold() else { return Verdict::DEFER };
         // Without a runtime the task is dropped, and so is what it holds: deferred.
-        self.runtime.spawn(answer(Arc::clone(&self.plugin), self.host, phase, held));
+        self.runtime.spawn(answer(Arc::clone(&self.plugin), self.host, asked, held));
         Verdict::PENDING
     }
 }
 
-/// A question as a task.
-async fn answer<P: AsyncPlugin>(plugin: Arc<P>, host: Host, phase: Phase, mut held: Held) {
-    match guarded(host, ask(&*plugin, phase, &mut held)).await {
-        Ok(verdict) => held.complete(verdict),
-        Err(what) => {
-            host.error(format_args!("panicked in {}: {what}", phase.name()));
-            held.panicked();
+/// What the client waits for.
+#[derive(Clone, Copy)]
+enum Asked {
+    Phase(Phase),
+    /// An awaited `settled`.
+    Settled,
+}
+
+impl Asked {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Phase(phase) => phase.name(),
+            Self::Settled => Event::Settled.name(),
         }
     }
 }
 
-async fn ask<P: AsyncPlugin>(plugin: &P, phase: Phase, held: &mut Held) -> Verdict {
-    match phase {
-        Phase::Connect => plugin.connect(held).await,
-        Phase::Helo => plugin.helo(held).await,
-        Phase::Mail => plugin.mail(held).await,
-        Phase::Rcpt => plugin.rcpt(held).await,
-        Phase::Save => plugin.save(held).await,
+/// A question as a task.
+async fn answer<P: AsyncPlugin>(plugin: Arc<P>, host: Host, asked: Asked, mut held: Held) {
+    match guarded(host, ask(&*plugin, asked, &mut held)).await {
+        Ok(verdict) => held.complete(verdict),
+        Err(what) => {
+            let text = format!("panicked in {}: {what}", asked.name());
+            held.log(Level::Error, format_args!("{text}"));
+            held.panicked(&text);
+        }
+    }
+}
+
+async fn ask<P: AsyncPlugin>(plugin: &P, asked: Asked, held: &mut Held) -> Verdict {
+    match asked {
+        Asked::Phase(Phase::Connect) => plugin.connect(held).await,
+        Asked::Phase(Phase::Helo) => plugin.helo(held).await,
+        Asked::Phase(Phase::Mail) => plugin.mail(held).await,
+        Asked::Phase(Phase::Rcpt) => plugin.rcpt(held).await,
+        Asked::Phase(Phase::Save) => plugin.save(held).await,
+        Asked::Settled => plugin.settled(held.transaction()).await,
     }
 }
 

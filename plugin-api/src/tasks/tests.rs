@@ -50,8 +50,11 @@ impl AsyncPlugin for Lookup {
 
     async fn settled(&self, txn: Transaction<'_>) -> Verdict {
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let failing = txn.header("X-Fails-To-Settle").is_some();
-        if failing { Verdict::DEFER } else { Verdict::CONTINUE }
+        match txn.header("X-Fails-To-Settle") {
+            Some(b"by a panic") => panic!("gone wrong at the end"),
+            Some(_) => Verdict::DEFER,
+            None => Verdict::CONTINUE,
+        }
     }
 
     async fn stop(&self) {
@@ -82,11 +85,25 @@ fn questions_are_tasks() {
 }
 
 #[test]
+fn an_awaited_end_is_a_task() {
+    let lookup = harness();
+    let mut mail = lookup.begin(Mail::new());
+    assert_eq!(mail.submit_settled(&Verdict::CONTINUE), None, "the end must not wait for its task");
+    assert_eq!(mail.wait(), Verdict::CONTINUE);
+    let panics = lookup.deliver(Mail::new().header("X-Fails-To-Settle", "by a panic"));
+    assert!(panics.is_deferred());
+    let line = lookup.log().pop().unwrap();
+    assert!(line.text.starts_with("panicked in settled: gone wrong at the end"), "{line:?}");
+    assert!(line.session.is_some(), "{line:?}");
+}
+
+#[test]
 fn a_panic_defers_and_the_others_go_on() {
     let lookup = harness();
     let mut spoilt = ask(&lookup, "panics");
     let mut fine = ask(&lookup, "a");
-    assert_eq!(spoilt.wait().kind, Kind::Fault("panicked".to_owned()));
+    let Kind::Fault(why) = spoilt.wait().kind else { panic!("no fault") };
+    assert!(why.starts_with("panicked in rcpt: gone wrong in a task"), "{why}");
     assert_eq!(fine.wait().kind, Kind::Continue);
     assert!(lookup.has_logged("panicked in rcpt: gone wrong in a task"));
 }

@@ -10,7 +10,7 @@ use guerrilla_plugin_abi::{Instance_TO, InstanceBox, Status};
 use serde_json::Value;
 
 use super::connection::{Connection, Delivery};
-use super::host_table::{LogLine, Told};
+use super::host_table::{self, LogLine, Told};
 use super::mail::{Mail, Session};
 use super::transit::InTransit;
 use crate::export;
@@ -111,10 +111,6 @@ impl<P: Plugin> Harness<P> {
         self.instance.as_ref().expect("a harness has its instance until it is dropped")
     }
 
-    pub(super) fn explained(&self) -> Option<String> {
-        self.told.explained()
-    }
-
     pub(super) fn next_number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
@@ -137,7 +133,7 @@ impl<P: Plugin> Harness<P> {
         };
         match (status, &harness.instance) {
             (Status::CONTINUE, Some(_)) => Ok(harness),
-            _ => Err(harness.explained().unwrap_or_else(|| "not made".to_owned())),
+            _ => Err(host_table::explained().unwrap_or_else(|| "not made".to_owned())),
         }
     }
 
@@ -147,7 +143,7 @@ impl<P: Plugin> Harness<P> {
                 self.started.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            _ => Err(self.explained().unwrap_or_else(|| "not started".to_owned())),
+            _ => Err(host_table::explained().unwrap_or_else(|| "not started".to_owned())),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The border's functions for a plugin's whole life, for tests: they write down what they are told.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,8 @@ pub struct LogLine {
     pub module: String,
     /// The text.
     pub text: String,
+    /// Id of the session, where the line was written about a transaction ([`Transaction::log`](crate::Transaction::log)).
+    pub session: Option<String>,
 }
 
 /// What one instance has told its host.
@@ -32,7 +35,6 @@ pub(super) struct Told {
 struct Inner {
     level: Level,
     now_ms: u64,
-    explained: Option<String>,
     log: Vec<LogLine>,
     counters: BTreeMap<String, u64>,
     gauges: BTreeMap<String, f64>,
@@ -46,7 +48,6 @@ impl Told {
         let inner = Inner {
             level: Level::Trace,
             now_ms: 1_767_225_600_000,
-            explained: None,
             log: Vec::new(),
             counters: BTreeMap::new(),
             gauges: BTreeMap::new(),
@@ -66,10 +67,6 @@ impl Told {
     /// From now on the host is deaf to it.
     pub(super) fn retire(&self) {
         instances().remove(&self.token);
-    }
-
-    pub(super) fn explained(&self) -> Option<String> {
-        self.inner().explained.take()
     }
 
     pub(super) fn log(&self) -> Vec<LogLine> {
@@ -106,6 +103,7 @@ const TABLE: HostVt_Ref = HostVt_Ref(VALUE.static_as_prefix());
 const VALUE: &WithMetadata<HostVt> = &WithMetadata::new(HostVt {
     log_enabled,
     log,
+    log_about,
     counter_add,
     gauge_set,
     histogram,
@@ -139,8 +137,23 @@ extern "C" fn log_enabled(token: u64, level: abi::Level) -> bool {
 }
 
 extern "C" fn log<'a>(token: u64, level: abi::Level, module: RStr<'a>, text: RStr<'a>) {
+    write(token, None, level, module, text);
+}
+
+extern "C" fn log_about<'t, 'a>(
+    token: u64,
+    txn: abi::Txn<'t>,
+    level: abi::Level,
+    module: RStr<'a>,
+    text: RStr<'a>,
+) {
+    let session = lent::find(txn.ctx).map(|lent| lent.state().envelope.session_id.to_owned());
+    write(token, session, level, module, text);
+}
+
+fn write(token: u64, session: Option<String>, level: abi::Level, module: RStr<'_>, text: RStr<'_>) {
     let (level, module, text) = (level_of(level), module.to_string(), text.to_string());
-    with(token, |inner| inner.log.push(LogLine { level, module, text }));
+    with(token, |inner| inner.log.push(LogLine { level, module, text, session }));
 }
 
 extern "C" fn counter_add<'a>(token: u64, name: RStr<'a>, add: u64) {
@@ -159,11 +172,20 @@ extern "C" fn now_ms(token: u64) -> u64 {
     with(token, |inner| inner.now_ms)
 }
 
-extern "C" fn explain<'a>(token: u64, why: RStr<'a>) {
-    with(token, |inner| inner.explained = Some(why.to_string()));
+extern "C" fn explain<'a>(_token: u64, why: RStr<'a>) {
+    EXPLAINED.set(Some(why.to_string()));
+}
+
+/// Takes what was said on this thread about a fault to come.
+pub(super) fn explained() -> Option<String> {
+    EXPLAINED.take()
 }
 
 /// Also for a retired instance: what it still holds must come back.
 extern "C" fn complete(_token: u64, held: u64, status: Status) {
-    lent::complete(held, status);
+    lent::complete(held, status, explained());
+}
+
+thread_local! {
+    static EXPLAINED: Cell<Option<String>> = const { Cell::new(None) };
 }

@@ -35,8 +35,8 @@ enum Lease {
     Holdable,
     /// Is held.
     Held,
-    /// Was held and has been completed.
-    Completed(Status),
+    /// Was held and has been completed, perhaps with a fault that was explained.
+    Completed(Status, Option<String>),
 }
 
 /// Something with an address of its own.
@@ -60,13 +60,15 @@ impl Lent {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a call. Only questions may be held.
-    pub(super) fn begin(&self, phase: Option<Phase>) -> Txn<'static> {
-        let mut state = self.state();
-        if let Some(phase) = phase {
-            state.phase = phase;
-        }
-        state.lease = if phase.is_some() { Lease::Holdable } else { Lease::Call };
+    /// Begins a question.
+    pub(super) fn ask(&self, phase: Phase) -> Txn<'static> {
+        self.state().phase = phase;
+        self.tell(true)
+    }
+
+    /// Begins an event.
+    pub(super) fn tell(&self, may_be_held: bool) -> Txn<'static> {
+        self.state().lease = if may_be_held { Lease::Holdable } else { Lease::Call };
         self.txn()
     }
 
@@ -76,20 +78,29 @@ impl Lent {
     }
 
     /// The call has returned: its own status, or `None` when the plugin has taken hold, whether or not it is done already.
-    pub(super) fn returned(&self, status: Status) -> Option<Status> {
-        match self.state().lease {
-            Lease::Held | Lease::Completed(_) => None,
-            Lease::Call | Lease::Holdable => Some(status),
+    /// An explanation that was given after the completion belongs to it.
+    pub(super) fn returned(
+        &self,
+        status: Status,
+        why: Option<String>,
+    ) -> Option<(Status, Option<String>)> {
+        match &mut self.state().lease {
+            Lease::Held => None,
+            Lease::Completed(_, known) => {
+                *known = known.take().or(why);
+                None
+            }
+            Lease::Call | Lease::Holdable => Some((status, why)),
         }
     }
 
-    /// Waits until a held one has been completed; `None` when that never comes.
-    pub(super) fn wait(&self) -> Option<Status> {
+    /// Waits until a held one has been completed, with what explanation; `None` when that never comes.
+    pub(super) fn wait(&self) -> Option<(Status, Option<String>)> {
         let held = |state: &mut State| matches!(state.lease, Lease::Held);
         let waited = self.completed.wait_timeout_while(self.state(), PATIENCE, held);
-        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        match state.lease {
-            Lease::Completed(status) => Some(status),
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match &mut state.lease {
+            Lease::Completed(status, why) => Some((*status, why.take())),
             _ => None,
         }
     }
@@ -128,9 +139,9 @@ pub(super) fn find(ctx: RRef<'_, ()>) -> Option<Arc<Lent>> {
 }
 
 /// A plugin completes what it holds. Twice is ignored.
-pub(super) fn complete(token: u64, status: Status) {
+pub(super) fn complete(token: u64, status: Status, why: Option<String>) {
     let Some(lent) = table().by_token.remove(&token) else { return };
-    lent.state().lease = Lease::Completed(status);
+    lent.state().lease = Lease::Completed(status, why);
     lent.completed.notify_all();
 }
 

@@ -87,6 +87,7 @@ impl Plugin for Everything {
         assert_eq!(txn.set_recipient(9, &Verdict::REJECT), Err(Refused::BadValue));
         self.host.observe("size", txn.body().len() as f64);
         self.host.gauge("load", 0.5);
+        txn.log(Level::Info, format_args!("each: {}", txn.answers_each()));
         match answer.as_slice() {
             b"panic" => panic!("gone wrong"),
             b"contradict" => Verdict::reject(Reply::new(250, "", "yes and no")),
@@ -98,7 +99,12 @@ impl Plugin for Everything {
             }
             b"late" => {
                 let held = txn.hold();
-                let thread = std::thread::spawn(|| held.map(|held| held.complete(Verdict::ACCEPT)));
+                let thread = std::thread::spawn(|| {
+                    held.map(|held| {
+                        held.log(Level::Warn, format_args!("late"));
+                        held.complete(Verdict::ACCEPT);
+                    })
+                });
                 assert!(thread.join().is_ok());
                 Verdict::PENDING
             }
@@ -107,7 +113,7 @@ impl Plugin for Everything {
     }
 
     fn settled(&self, txn: Transaction<'_>) -> Verdict {
-        assert!(txn.hold().is_none(), "an event cannot be held");
+        assert!(txn.hold().is_none(), "nobody waits for it");
         self.host.count("settled", 1);
         Verdict::DEFER
     }
@@ -217,6 +223,19 @@ fn a_phase_that_is_not_named_is_never_asked() {
     }
     let harness = Harness::<SaveOnly>::new("{}").unwrap();
     harness.begin(Mail::new()).ask(Phase::Rcpt);
+}
+
+#[test]
+fn lines_about_a_transaction_have_its_session() {
+    let harness = everything();
+    let mut client = harness.connect(Session::new().lmtp());
+    client.deliver(mail().header("X-Answer", "late"));
+    let opened = harness.log().remove(0);
+    assert_eq!((opened.text.as_str(), opened.session), ("opened session-1", None));
+    for (level, text) in [(Level::Info, "each: true"), (Level::Warn, "late")] {
+        let (text, session) = (text.to_owned(), Some("session-1".to_owned()));
+        assert!(harness.log().contains(&LogLine { level, module: String::new(), text, session }));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use guerrilla_plugin_abi::Status;
 use super::answer::Answer;
 use super::envelope::Envelope;
 use super::harness::Harness;
+use super::host_table;
 use super::lent::{Lent, keep_bytes};
 use crate::plugin::Plugin;
 use crate::transaction::Scope;
@@ -45,15 +46,15 @@ impl<'a, P: Plugin> InTransit<'a, P> {
         let named = P::PHASES.contains(&phase);
         assert!(named, "{} does not name {phase:?} in PHASES: it would never be asked", P::NAME);
         self.lent.state().envelope.reply = None;
-        let txn = self.lent.begin(Some(phase.number()));
+        let txn = self.lent.ask(phase.number());
         let status = self.harness.instance().process(phase.number(), txn);
-        self.lent.returned(status).map(|status| self.read(status))
+        self.returned(status)
     }
 
-    /// Waits for the answer to a question that [`submit`](Self::submit) has left open.
+    /// Waits for the answer that [`submit`](Self::submit) or [`submit_settled`](Self::submit_settled) has left open.
     pub fn wait(&mut self) -> Answer {
         match self.lent.wait() {
-            Some(status) => self.read(status),
+            Some((status, why)) => self.read(status, why),
             None => Answer::fault("taken hold of and not completed".to_owned()),
         }
     }
@@ -64,22 +65,36 @@ impl<'a, P: Plugin> InTransit<'a, P> {
     /// When the processor does not name [`Event::Settled`] in [`Plugin::EVENTS`].
     #[track_caller]
     pub fn settle(&mut self, chain: &Verdict) -> Answer {
-        self.settle_as(Answer::read(chain.status, None, None).outcome())
+        self.submit_settled(chain).unwrap_or_else(|| self.wait())
     }
 
+    /// Tells the end of the whole chain as [`settle`](Self::settle) does; `None` when the processor has taken hold to
+    /// answer later: [`wait`](Self::wait) for it then.
+    ///
+    /// # Panics
+    /// As [`settle`](Self::settle).
     #[track_caller]
-    pub(super) fn settle_as(&mut self, outcome: Status) -> Answer {
+    pub fn submit_settled(&mut self, chain: &Verdict) -> Option<Answer> {
+        let outcome = Answer::read(chain.status, None, None).outcome();
         self.lent.state().envelope.outcome = Some(outcome);
         self.tell(Event::Settled)
     }
 
     #[track_caller]
-    pub(super) fn tell(&mut self, event: Event) -> Answer {
+    pub(super) fn settle_as(&mut self, outcome: Status) -> Answer {
+        self.lent.state().envelope.outcome = Some(outcome);
+        self.tell(Event::Settled).unwrap_or_else(|| self.wait())
+    }
+
+    /// Tells a fact; `None` when it was an awaited one and the processor has taken hold.
+    #[track_caller]
+    pub(super) fn tell(&mut self, event: Event) -> Option<Answer> {
         let named = P::EVENTS.contains(&event);
         assert!(named, "{} does not name {event:?} in EVENTS: it would never be told", P::NAME);
         self.lent.state().envelope.reply = None;
-        let status = self.harness.instance().event(event.number(), self.lent.begin(None));
-        self.read(status)
+        let awaited = P::AWAITS_SETTLED && event == Event::Settled;
+        let status = self.harness.instance().event(event.number(), self.lent.tell(awaited));
+        self.returned(status)
     }
 
     /// Plays another stage that gives one recipient a verdict.
@@ -141,9 +156,15 @@ impl<'a, P: Plugin> InTransit<'a, P> {
         change(&mut self.lent.state().envelope)
     }
 
-    fn read(&self, status: Status) -> Answer {
+    /// What a call has come to, unless the processor has taken hold.
+    fn returned(&self, status: Status) -> Option<Answer> {
+        let returned = self.lent.returned(status, host_table::explained());
+        returned.map(|(status, why)| self.read(status, why))
+    }
+
+    fn read(&self, status: Status, why: Option<String>) -> Answer {
         let reply = self.lent.state().envelope.reply.take();
-        Answer::read(status, reply, self.harness.explained().filter(|_| status.is_fault()))
+        Answer::read(status, reply, why.filter(|_| status.is_fault()))
     }
 }
 

@@ -106,6 +106,7 @@ extern "C" fn number<'a>(ctx: RRef<'a, ()>, field: NumberField) -> ROption<u64> 
             NumberField::OUTCOME => envelope.outcome.map(|status| status.0.into()),
             NumberField::DEADLINE_MS => Some(session.deadline_ms),
             NumberField::MESSAGES => Some(envelope.messages),
+            NumberField::ANSWERS_EACH => Some(session.is_lmtp().into()),
             _ => None,
         }
     })

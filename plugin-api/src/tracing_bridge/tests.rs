@@ -52,7 +52,10 @@ fn events_reach_the_log_of_their_instance_and_follow_its_level() {
     );
     let first = &talks.log()[0];
     let module = "guerrilla_plugin_api::tracing_bridge::tests".to_owned();
-    assert_eq!(first, &LogLine { level: Level::Info, module, text: line.to_owned() });
+    assert_eq!(
+        first,
+        &LogLine { level: Level::Info, module, text: line.to_owned(), session: None }
+    );
     assert_eq!(texts(&silent), Vec::<String>::new());
 
     // The callsites have been met at another level, and yet:

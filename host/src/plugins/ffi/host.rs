@@ -15,9 +15,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use abi_stable::prefix_type::WithMetadata;
 use abi_stable::std_types::RStr;
 use arc_swap::ArcSwap;
-use guerrilla_plugin_abi::{HostVt, HostVt_Ref, Level, Status};
+use guerrilla_plugin_abi::{HostVt, HostVt_Ref, Level, Status, Txn};
 
 use super::instance::{self, Origin};
+use super::txn;
 use crate::mail::SessionId;
 
 /// The table every instance gets.
@@ -26,6 +27,7 @@ pub(super) static TABLE: HostVt_Ref = HostVt_Ref(VALUE.static_as_prefix());
 const VALUE: &WithMetadata<HostVt> = &WithMetadata::new(HostVt {
     log_enabled,
     log,
+    log_about,
     counter_add,
     gauge_set,
     histogram,
@@ -42,7 +44,6 @@ pub(crate) struct Record {
     /// Which plugin this is, for the last words of the process.
     culprit: String,
     alive: AtomicBool,
-    explanation: Mutex<Option<String>>,
     figures: Mutex<BTreeMap<String, Figure>>,
 }
 
@@ -59,11 +60,12 @@ pub(crate) enum Figure {
 
 /// Which plugin is being called on this thread, and for which session, so that its log lines can be found with the
 /// session's. Read by a signal handler.
-#[derive(Clone, Copy)]
 struct Call {
     token: u64,
     session: Option<SessionId>,
     culprit: &'static str,
+    /// Why it will answer with a fault.
+    explanation: Cell<Option<String>>,
 }
 
 /// Ends a call when dropped.
@@ -76,6 +78,10 @@ impl Drop for Calling {
 }
 
 impl Call {
+    fn new(token: u64, session: Option<SessionId>, culprit: &'static str) -> Self {
+        Self { token, session, culprit, explanation: Cell::new(None) }
+    }
+
     /// Does something that is, on this thread and while it lasts, a call of the plugin.
     #[inline]
     fn during<T>(&self, work: impl FnOnce() -> T) -> T {
@@ -83,49 +89,53 @@ impl Call {
         work()
     }
 
-    /// The one that this thread is in. Async-signal-safe.
-    fn current() -> Option<Self> {
+    /// Looks at the one that this thread is in. Async-signal-safe, if that is.
+    fn current<T>(look: impl FnOnce(Option<&Self>) -> T) -> T {
         // SAFETY: null, or the call of a frame of this thread that has not returned: `during` borrows it, and puts back
         // what was there before when it ends, also by unwinding.
-        unsafe { CALL.get().as_ref() }.copied()
+        look(unsafe { CALL.get().as_ref() })
+    }
+
+    /// The same, if it is one of this instance.
+    fn current_of<T>(token: u64, look: impl FnOnce(Option<&Self>) -> T) -> T {
+        Self::current(|call| look(call.filter(|call| call.token == token)))
     }
 }
 
 thread_local! {
     /// A pointer, for the call itself would be copied there and back: 20 ns instead of 2.
     static CALL: Cell<*const Call> = const { Cell::new(ptr::null()) };
+    /// What an instance has said, outside of a call of it, about the completion that it is about to make.
+    static ABOUT_TO_COMPLETE: Cell<Option<(u64, String)>> = const { Cell::new(None) };
 }
 
 /// Loads a plugin file, which runs code of it.
 pub(in crate::plugins) fn loading<T>(culprit: &'static str, work: impl FnOnce() -> T) -> T {
     // No record has this number.
-    Call { token: u64::MAX, session: None, culprit }.during(work)
+    Call::new(u64::MAX, None, culprit).during(work)
 }
 
 /// Which plugin is being called on this thread. Async-signal-safe.
 pub(super) fn culprit() -> Option<&'static str> {
-    Call::current().map(|call| call.culprit)
+    Call::current(|call| call.map(|call| call.culprit))
 }
 
 impl Record {
-    /// Calls the instance, for a session if there is one.
+    /// Calls the instance, for a session if there is one; with what it has said about its failure.
     #[inline]
     pub(super) fn calling<T>(
         &'static self,
         session: Option<SessionId>,
         work: impl FnOnce() -> T,
-    ) -> T {
-        Call { token: self.token, session, culprit: &self.culprit }.during(work)
+    ) -> (T, Option<String>) {
+        let call = Call::new(self.token, session, &self.culprit);
+        let answer = call.during(work);
+        (answer, call.explanation.take())
     }
 
     /// From now on the host is deaf to the instance.
     pub(super) fn retire(&self) {
         self.alive.store(false, Ordering::Release);
-    }
-
-    /// Takes what the instance has said about its last failure.
-    pub(super) fn explanation(&self) -> Option<String> {
-        self.explanation.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     fn figure(&self, name: RStr<'_>, start: Figure, change: impl FnOnce(&mut Figure)) {
@@ -155,7 +165,6 @@ pub(super) fn register(processor: &str, origin: Option<Origin>) -> &'static Reco
         processor: processor.to_owned(),
         culprit,
         alive: AtomicBool::new(true),
-        explanation: Mutex::new(None),
         figures: Mutex::new(BTreeMap::new()),
     }));
     all.push(record);
@@ -219,18 +228,37 @@ extern "C" fn log_enabled(token: u64, level: Level) -> bool {
 
 extern "C" fn log<'a>(token: u64, level: Level, target: RStr<'a>, text: RStr<'a>) {
     with(token, (), |record| {
-        let session =
-            Call::current().filter(|call| call.token == token).and_then(|call| call.session);
-        let line = Line { session, processor: &record.processor, text: text.as_str() };
-        let module = Some(target.as_str()).filter(|module| !module.is_empty());
-        match level {
-            Level::ERROR => tracing::error!(target: "plugin", module, "{line}"),
-            Level::WARN => tracing::warn!(target: "plugin", module, "{line}"),
-            Level::DEBUG => tracing::debug!(target: "plugin", module, "{line}"),
-            Level::TRACE => tracing::trace!(target: "plugin", module, "{line}"),
-            _ => tracing::info!(target: "plugin", module, "{line}"),
-        }
+        let session = Call::current_of(token, |call| call.and_then(|call| call.session));
+        write(record, session, level, target, text);
     });
+}
+
+extern "C" fn log_about<'t, 'a>(
+    token: u64,
+    txn: Txn<'t>,
+    level: Level,
+    target: RStr<'a>,
+    text: RStr<'a>,
+) {
+    with(token, (), |record| write(record, Some(txn::session(txn)), level, target, text));
+}
+
+fn write(
+    record: &Record,
+    session: Option<SessionId>,
+    level: Level,
+    target: RStr<'_>,
+    text: RStr<'_>,
+) {
+    let line = Line { session, processor: &record.processor, text: text.as_str() };
+    let module = Some(target.as_str()).filter(|module| !module.is_empty());
+    match level {
+        Level::ERROR => tracing::error!(target: "plugin", module, "{line}"),
+        Level::WARN => tracing::warn!(target: "plugin", module, "{line}"),
+        Level::DEBUG => tracing::debug!(target: "plugin", module, "{line}"),
+        Level::TRACE => tracing::trace!(target: "plugin", module, "{line}"),
+        _ => tracing::info!(target: "plugin", module, "{line}"),
+    }
 }
 
 /// `session processor: text`
@@ -287,13 +315,58 @@ extern "C" fn now_ms(_token: u64) -> u64 {
 }
 
 extern "C" fn explain<'a>(token: u64, why: RStr<'a>) {
-    with(token, (), |record| {
+    with(token, (), |_| {
         let why = why.as_str().replace(char::is_control, " ");
-        *record.explanation.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        Call::current_of(token, |call| match call {
+            Some(call) => call.explanation.set(Some(why)),
+            None => ABOUT_TO_COMPLETE.set(Some((token, why))),
+        });
     });
 }
 
 /// Also for a retired instance: what it still holds must come back.
-extern "C" fn complete(_token: u64, held: u64, status: Status) {
-    let _ = catch_unwind(AssertUnwindSafe(|| instance::complete(held, status)));
+extern "C" fn complete(token: u64, held: u64, status: Status) {
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let said = Call::current_of(token, |call| match call {
+            Some(call) => call.explanation.take(),
+            None => ABOUT_TO_COMPLETE.take().filter(|(by, _)| *by == token).map(|(_, why)| why),
+        });
+        instance::complete(held, status, said);
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn each_call_has_its_own_explanation() {
+        let record = register("Example", None);
+        let both_have_said = Barrier::new(2);
+        let call = |why: &str| {
+            let said = || {
+                explain(record.token, why.into());
+                both_have_said.wait();
+            };
+            record.calling(None, said).1
+        };
+        let (one, other) = thread::scope(|scope| {
+            let other = scope.spawn(|| call("other"));
+            (call("one\nline"), other.join().expect("no panic"))
+        });
+        assert_eq!((one.as_deref(), other.as_deref()), (Some("one line"), Some("other")));
+        assert_eq!(record.calling(None, || ()).1, None, "nothing is left over");
+    }
+
+    #[test]
+    fn who_speaks_outside_of_a_call_means_the_completion_to_come() {
+        let record = register("Example", None);
+        explain(record.token, "said in a thread".into());
+        assert_eq!(record.calling(None, || ()).1, None);
+        let taken = ABOUT_TO_COMPLETE.take();
+        assert_eq!(taken, Some((record.token, "said in a thread".to_owned())));
+    }
 }

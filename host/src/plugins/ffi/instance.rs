@@ -7,7 +7,7 @@ use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use abi_stable::std_types::{RNone, ROption, RSome};
 use guerrilla_plugin_abi as abi;
-use guerrilla_plugin_abi::{Event, InstanceBox, Phase, Root_Ref, Status};
+use guerrilla_plugin_abi::{Event, InstanceBox, Phase, Root_Ref, Status, Txn};
 use tokio::sync::oneshot;
 
 use super::host::{self, Record};
@@ -93,7 +93,7 @@ impl Instance {
         let record = host::register(processor, make.origin());
         let host = abi::Host { token: record.token, vt: host::TABLE };
         let mut made: ROption<InstanceBox> = RNone;
-        let status = record.calling(None, || match make {
+        let (status, why) = record.calling(None, || match make {
             Constructor::Builtin(create) => create(&host, config, &mut made),
             Constructor::File(root, _) => {
                 root.create()(&host, processor.into(), config.into(), &mut made)
@@ -105,7 +105,7 @@ impl Instance {
             }
             (status, _) => {
                 record.retire();
-                Err(match record.explanation() {
+                Err(match why {
                     Some(why) => CreateError::Refused(why),
                     None => CreateError::Fault(status.0),
                 })
@@ -115,27 +115,44 @@ impl Instance {
 
     /// Lets it open what it needs.
     pub(crate) fn start(&self) -> Result<(), String> {
-        self.outcome(self.record.calling(None, || self.plugin.start()))
+        let (status, why) = self.record.calling(None, || self.plugin.start());
+        outcome(status, why)
     }
 
     /// Asks a question.
     pub(crate) fn process(&self, phase: Phase, mut txn: Box<Transaction>) -> Called {
         txn.phase = phase;
+        self.call(txn, |lent| self.plugin.process(phase, lent))
+    }
+
+    /// Tells the end of a chain, and wants an answer: [`outcome`] reads it.
+    pub(crate) fn settled(&self, txn: Box<Transaction>) -> Called {
+        self.call(txn, |lent| self.plugin.event(Event::SETTLED, lent))
+    }
+
+    /// A call in which the plugin may take hold.
+    #[inline]
+    fn call(&self, mut txn: Box<Transaction>, entry: impl FnOnce(Txn<'_>) -> Status) -> Called {
         let session = Some(txn.client.session);
+        txn.explanation = None;
         *txn.lease.get_mut() = HOLDABLE;
         let raw = Box::into_raw(txn);
-        let status = self.record.calling(session, || self.plugin.process(phase, lend(raw)));
+        let (status, why) = self.record.calling(session, || entry(lend(raw)));
         // SAFETY: the transaction is alive, held or not, until this function or `complete` turns it back into
         // a box; other threads touch this one field only as the atomic it is.
         let lease = unsafe { (*raw).lease.load(Ordering::Acquire) };
         match lease {
-            // SAFETY: the pointer came from a box above and nobody took hold of it.
-            LENT | HOLDABLE => Called::Answered(unsafe { Box::from_raw(raw) }, status),
-            token => collect(token, raw),
+            LENT | HOLDABLE => {
+                // SAFETY: the pointer came from a box above and nobody took hold of it.
+                let mut txn = unsafe { Box::from_raw(raw) };
+                txn.explanation = why;
+                Called::Answered(txn, status)
+            }
+            token => collect(token, raw, why),
         }
     }
 
-    /// Tells a fact. The answer matters only to who awaits `settled`.
+    /// Tells a fact that has no answer.
     pub(crate) fn event(
         &self,
         event: Event,
@@ -144,10 +161,10 @@ impl Instance {
         let session = Some(txn.client.session);
         *txn.lease.get_mut() = LENT;
         let raw = Box::into_raw(txn);
-        let status = self.record.calling(session, || self.plugin.event(event, lend(raw)));
-        // SAFETY: as above; a lease that is merely lent cannot be held.
+        let (status, why) = self.record.calling(session, || self.plugin.event(event, lend(raw)));
+        // SAFETY: the pointer came from a box above; a lease that is merely lent cannot be held.
         let txn = unsafe { Box::from_raw(raw) };
-        (txn, self.outcome(status))
+        (txn, outcome(status, why))
     }
 
     /// No more questions will come.
@@ -160,20 +177,13 @@ impl Instance {
         self.record.calling(None, || self.plugin.stop());
         self.record.retire();
     }
+}
 
-    /// Why the last call failed, if the plugin has said so.
-    pub(crate) fn explanation(&self) -> Option<String> {
-        self.record.explanation()
-    }
-
-    fn outcome(&self, status: Status) -> Result<(), String> {
-        match status {
-            Status::CONTINUE | Status::ACCEPT => Ok(()),
-            status => Err(self
-                .record
-                .explanation()
-                .unwrap_or_else(|| format!("answered {:#x}", status.0))),
-        }
+/// What an answer to anything but a question means, and why it is a failure if the plugin has said so.
+pub(crate) fn outcome(status: Status, why: Option<String>) -> Result<(), String> {
+    match status {
+        Status::CONTINUE | Status::ACCEPT => Ok(()),
+        status => Err(why.unwrap_or_else(|| format!("answered {:#x}", status.0))),
     }
 }
 
@@ -195,26 +205,29 @@ pub(super) fn hold(txn: &Transaction) -> Option<u64> {
     Some(token)
 }
 
-/// A plugin completes what it holds. A token that is not known is a plugin that completes twice: ignored.
-pub(super) fn complete(token: u64, status: Status) {
+/// A plugin completes what it holds, and may have said why with a fault. A token that is not known is a plugin that
+/// completes twice: ignored.
+pub(super) fn complete(token: u64, status: Status, why: Option<String>) {
     let mut table = held();
     let Some(slot) = table.remove(&token) else { return };
     match slot {
         Slot::CallLasts(spare, _) => {
-            table.insert(token, Slot::CallLasts(spare, Some(status)));
+            table.insert(token, Slot::CallLasts(spare, Some((status, why))));
         }
         Slot::Awaited(waiting) => {
             drop(table);
             // SAFETY: `collect` put the pointer here after the call had returned, and the plugin has now given it up.
-            let txn = unsafe { Box::from_raw(waiting.txn) };
+            let mut txn = unsafe { Box::from_raw(waiting.txn) };
+            txn.explanation = why;
             // Nobody waits any more only when the daemon has ended.
             let _ = waiting.answer.send((txn, status));
         }
     }
 }
 
-/// The call that took hold has returned: answered already, or to be awaited.
-fn collect(token: u64, txn: *mut Transaction) -> Called {
+/// The call that took hold has returned: answered already, or to be awaited. What the call itself has said counts where
+/// the completion had no word: a panic gives the transaction up before it is told of.
+fn collect(token: u64, txn: *mut Transaction, said: Option<String>) -> Called {
     let mut table = held();
     match table.remove(&token) {
         Some(Slot::CallLasts(spare, None)) => {
@@ -222,9 +235,11 @@ fn collect(token: u64, txn: *mut Transaction) -> Called {
             table.insert(token, Slot::Awaited(Waiting { txn, answer }));
             Called::Held(receiver, spare)
         }
-        Some(Slot::CallLasts(_, Some(status))) => {
+        Some(Slot::CallLasts(_, Some((status, why)))) => {
             // SAFETY: the plugin has completed it, so it is given up; the call has returned.
-            Called::Answered(unsafe { Box::from_raw(txn) }, status)
+            let mut txn = unsafe { Box::from_raw(txn) };
+            txn.explanation = why.or(said);
+            Called::Answered(txn, status)
         }
         // A token is inserted by `hold` and changed by `complete` only; without it nobody holds the transaction.
         // SAFETY: as above.
@@ -239,8 +254,8 @@ const HOLDABLE: u64 = 1;
 
 /// What is known of a held transaction.
 enum Slot {
-    /// The call that took hold of it has not returned: a spare, and whether it is completed already.
-    CallLasts(Box<Transaction>, Option<Status>),
+    /// The call that took hold of it has not returned: a spare, and with what it is completed already.
+    CallLasts(Box<Transaction>, Option<(Status, Option<String>)>),
     /// The call has returned.
     Awaited(Waiting),
 }

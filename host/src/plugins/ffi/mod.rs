@@ -22,5 +22,5 @@ mod txn;
 
 pub use crash::{attribute_crashes, end_is_expected};
 pub(super) use host::loading;
-pub(crate) use instance::{Called, Constructor, FileFacts, Instance, Origin};
+pub(crate) use instance::{Called, Constructor, FileFacts, Instance, Origin, outcome};
 pub(super) use open::open_root;

@@ -15,7 +15,7 @@ use guerrilla_plugin_abi::{
 
 use super::instance;
 use crate::mail::{
-    ChosenReply, Client, Envelope, MAX_MAIL_NOTE, MAX_SESSION_NOTE, Notes, Transaction,
+    ChosenReply, Client, Envelope, MAX_MAIL_NOTE, MAX_SESSION_NOTE, Notes, SessionId, Transaction,
 };
 
 /// The table that goes with every transaction.
@@ -44,6 +44,11 @@ pub(super) fn lend<'a>(txn: *mut Transaction) -> Txn<'a> {
     // SAFETY: the pointer comes from a box (see the module `ffi`) that is not turned back before the plugin is done.
     let ctx = unsafe { RRef::from_raw(txn.cast_const().cast::<()>()) };
     Txn { ctx, vt: TABLE }
+}
+
+/// The session of a transaction that a plugin was lent, or holds.
+pub(super) fn session(txn: Txn<'_>) -> SessionId {
+    shared(txn.ctx).client.session
 }
 
 /// The transaction behind a context, for reading.
@@ -129,6 +134,7 @@ extern "C" fn number<'a>(ctx: RRef<'a, ()>, field: NumberField) -> ROption<u64> 
                 u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
             }),
             NumberField::MESSAGES => Some(client.messages),
+            NumberField::ANSWERS_EACH => Some(client.lmtp.into()),
             _ => None,
         };
         value.map_or(RNone, RSome)

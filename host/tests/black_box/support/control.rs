@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -43,6 +44,11 @@ impl Control {
 
     pub(crate) fn path(&self) -> String {
         self.dir.path().join("control").to_str().expect("UTF-8").to_owned()
+    }
+
+    /// The next call that begins to wait within so long.
+    pub(crate) fn next_within(&self, patience: Duration) -> Option<Waiting> {
+        self.calls.recv_timeout(patience).ok()
     }
 
     /// The next call that has begun to wait, which is to be in this hook.

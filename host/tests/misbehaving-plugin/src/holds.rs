@@ -8,7 +8,7 @@ use guerrilla_plugin_api::{Blocking, Held, Host, NoConfig, Phase, Plugin, Transa
 use crate::control::{Control, SCHEMA, is_spared};
 
 /// Threads that complete; joined before `stop` returns.
-type Threads = Mutex<Vec<JoinHandle<()>>>;
+pub(crate) type Threads = Mutex<Vec<JoinHandle<()>>>;
 
 /// Completes from a thread of its own, after adding a header field there.
 pub(crate) struct Holds {
@@ -130,7 +130,7 @@ impl Plugin for PendsWithoutHold {
     }
 }
 
-fn hold_and(txn: Transaction<'_>, then: impl FnOnce(Held)) -> Verdict {
+pub(crate) fn hold_and(txn: Transaction<'_>, then: impl FnOnce(Held)) -> Verdict {
     if is_spared(&txn) {
         return Verdict::CONTINUE;
     }
@@ -143,7 +143,7 @@ fn hold_and(txn: Transaction<'_>, then: impl FnOnce(Held)) -> Verdict {
     }
 }
 
-fn complete_elsewhere(
+pub(crate) fn complete_elsewhere(
     threads: &Threads,
     txn: Transaction<'_>,
     complete: impl FnOnce(Held) + Send + 'static,
@@ -154,7 +154,7 @@ fn complete_elsewhere(
     })
 }
 
-fn join(threads: &Threads) {
+pub(crate) fn join(threads: &Threads) {
     for thread in threads.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
         // One that has panicked has deferred its message by doing so.
         let _ = thread.join();

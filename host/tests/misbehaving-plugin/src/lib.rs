@@ -6,11 +6,13 @@
 //! - `holds`: takes hold of the transaction and completes it late, never, or not at all.
 //! - `answers`: the mail itself says what the verdict is to be, also such that contradict themselves.
 //! - `policy`: the one well-behaved one: refuses what the SMTP dialogues want refused.
+//! - `commits`: commits at the end, in groups, late, never or not at all.
 //! - `recorder`: writes down what it is asked and told, so that a test can read it.
 //! - `control`: how a test and a processor wait for each other without a clock.
 #![deny(unsafe_code)]
 
 mod answers;
+mod commits;
 mod control;
 mod crashes;
 mod hangs;
@@ -21,6 +23,7 @@ mod policy;
 mod recorder;
 
 use answers::Answers;
+use commits::{CommitDropped, CommitFails, CommitPanics, Commits, CommitsNever};
 use crashes::{Aborts, Crashes, Exits, Overflows};
 use hangs::{Dawdles, Hangs, HangsAndHears, HangsInStart};
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
@@ -35,6 +38,11 @@ use recorder::Recorder;
 guerrilla_plugin_api::export_plugin!(
     Aborts,
     Answers,
+    CommitDropped,
+    CommitFails,
+    CommitPanics,
+    guerrilla_plugin_api::Batched<Commits>,
+    CommitsNever,
     Crashes,
     Dawdles,
     Exits,
