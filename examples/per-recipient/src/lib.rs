@@ -56,7 +56,7 @@ impl Plugin for Quota {
         let size = txn.body().len() as u64;
         let (taken, full) = self.take(&txn, size);
         let full_mailbox = Verdict::defer(Reply::new(452, "4.2.2", "The mailbox is full"));
-        if !full.is_empty() && !txn.protocol().starts_with("LMTP") {
+        if !full.is_empty() && !txn.answers_each() {
             // One reply for all: the stages behind need not begin.
             self.host.count("full", full.len() as u64);
             self.give_back(taken, size);

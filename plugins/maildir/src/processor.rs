@@ -73,7 +73,7 @@ impl Plugin for MailDir {
             Ok(mailboxes) => mailboxes,
             Err(verdict) => return verdict,
         };
-        let prepared = if is_lmtp(&txn) {
+        let prepared = if txn.answers_each() {
             self.prepare_each(&mut txn, mailboxes)
         } else {
             self.maildirs.prepare(mailboxes, || txn.message()).map_err(|e| self.failed(&txn, &e))
@@ -144,7 +144,7 @@ impl MailDir {
         }
         let Some(&(_, first)) = unknown.first() else { return Ok(mailboxes) };
         self.host.count("refused", unknown.len() as u64);
-        if mailboxes.is_empty() || !is_lmtp(txn) {
+        if mailboxes.is_empty() || !txn.answers_each() {
             return Err(refusal(first));
         }
         for (index, why) in unknown {
@@ -239,11 +239,6 @@ impl MailDir {
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Prepared>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether each recipient has a reply of its own (RFC 2033; RFC 6531 calls it UTF8LMTP).
-fn is_lmtp(txn: &Transaction<'_>) -> bool {
-    txn.protocol().contains("LMTP")
 }
 
 /// What the client hears about a recipient that has no maildir.
