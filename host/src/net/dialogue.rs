@@ -35,8 +35,16 @@ pub(super) struct Dialogue {
 pub(super) enum Asking {
     /// The pipeline is to be asked.
     Phase(Phase),
+    /// The same about HELO. A refused one changes nothing (RFC 5321 section 4.1.4), so this is what holds then.
+    Helo(Introduction),
     /// The answer is known.
     Known(Decided),
+}
+
+/// How a client has introduced itself.
+pub(super) struct Introduction {
+    name: Option<String>,
+    esmtp: bool,
 }
 
 /// The answer to a question.
@@ -62,9 +70,11 @@ impl Dialogue {
         match question {
             Question::Connect => Asking::Phase(Phase::CONNECT),
             Question::Helo { verb, name } => {
-                txn.client.helo = Some(name.to_owned());
-                txn.client.esmtp = verb != HelloVerb::Helo;
-                Asking::Phase(Phase::HELO)
+                let client = &mut txn.client;
+                let before = client.helo.replace(name.to_owned());
+                let before = Introduction { name: before, esmtp: client.esmtp };
+                client.esmtp = verb != HelloVerb::Helo;
+                Asking::Helo(before)
             }
             Question::Mail { path, parameters } => {
                 self.policy = Some(self.server.policy.load_full());
@@ -115,9 +125,10 @@ impl Dialogue {
         asking: Asking,
         mut txn: Box<Transaction>,
     ) -> (Box<Transaction>, Told) {
-        let phase = match asking {
+        let (phase, before) = match asking {
             Asking::Known(decided) => return (txn, Told::One(decided)),
-            Asking::Phase(phase) => phase,
+            Asking::Phase(phase) => (phase, None),
+            Asking::Helo(before) => (Phase::HELO, Some(before)),
         };
         let current;
         let policy = match &self.policy {
@@ -136,6 +147,9 @@ impl Dialogue {
         txn = asked.txn;
         if phase == Phase::SAVE {
             summarise(&asked.decision, &txn, size);
+        }
+        if let Some(before) = before.filter(|_| !asked.decision.is_yes()) {
+            before.restore(&mut txn.client);
         }
         let told = told(phase, asked.decision, &mut txn);
         (txn, told)
@@ -203,6 +217,13 @@ impl Dialogue {
     }
 }
 
+impl Introduction {
+    fn restore(self, client: &mut Client) {
+        client.helo = self.name;
+        client.esmtp = self.esmtp;
+    }
+}
+
 /// Bytes that must be left for a message to be let in: the first step of its share.
 const SMALLEST_ROOM: u64 = 64 * 1024;
 
@@ -223,7 +244,7 @@ fn parts<'a>(mailbox: &Mailbox<'a>) -> (&'a str, std::borrow::Cow<'a, str>, &'a 
 
 /// What the decision of a chain means for the transaction and the client.
 fn told(phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
-    let accepted = matches!(decision.kind, Kind::Accept | Kind::Discard);
+    let accepted = decision.is_yes();
     let bare = decision.reply.is_none();
     match phase {
         Phase::CONNECT if accepted && bare => Told::Greeting,
@@ -240,7 +261,7 @@ fn told(phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
 }
 
 fn saved(decision: Decision, txn: &mut Transaction) -> Told {
-    let accepted = matches!(decision.kind, Kind::Accept | Kind::Discard);
+    let accepted = decision.is_yes();
     if accepted {
         txn.client.messages += 1;
     }

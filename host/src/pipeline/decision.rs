@@ -44,6 +44,11 @@ impl Decision {
         Self { kind, reply: None }
     }
 
+    /// Whether the client is told yes.
+    pub(crate) fn is_yes(&self) -> bool {
+        matches!(self.kind, Kind::Accept | Kind::Discard)
+    }
+
     /// As `settled` tells it to the stages.
     pub(super) fn status(&self) -> Status {
         match self.kind {

@@ -166,6 +166,29 @@ fn over_lmtp_a_verdict_on_the_message_is_told_for_each_recipient() {
     daemon.stop();
 }
 
+/// RFC 5321 section 4.1.4: a refused EHLO leaves all as it was, also what processors know of the client.
+#[test]
+fn a_refused_helo_leaves_the_name_that_was_accepted() {
+    let daemon = Setup::chain("Header|MailDir|Recorder").backend("helo_process", "Policy").start();
+    let mut client = daemon.client();
+    let mail = "Subject: hello\r\n\r\nHello.\r\n";
+    for refused in [&["HELO refused.test"][..], &["EHLO refused.test", "HELO refused.test"]] {
+        for command in refused {
+            client.expect(command, "550 Not you");
+        }
+        let reply = client.mail("a@example.com", &["test@example.test"], mail);
+        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    }
+    client.expect("HELO other.example", "250 ");
+    assert!(client.mail("a@example.com", &["test@example.test"], mail).starts_with("250 "));
+    let records = daemon.records();
+    let helo = records.iter().filter(|record| record["what"] == "settled").map(|r| &r["helo"]);
+    assert!(helo.eq(["client.example", "client.example", "other.example"]), "{records:?}");
+    let with = |name| daemon.mails("test").iter().filter(|mail| mail.contains(name)).count();
+    assert_eq!((with("client.example"), with("refused.test")), (2, 0), "in Received");
+    daemon.stop();
+}
+
 #[test]
 fn earlier_phases_refuse_with_their_own_replies() {
     let daemon = Setup::new()
