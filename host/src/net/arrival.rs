@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use guerrilla_smtp::{PeerTraits, Session};
+use tokio::sync::Semaphore;
 
 use super::admission::{Permit, TurnedAway};
 use super::connection::{Connection, Ended};
@@ -64,6 +65,7 @@ async fn admit(server: Arc<Server>, mut arrival: Arrival) -> Option<Admitted> {
     };
     let ip = client.remote.map(|remote| remote.ip());
     if let Some(Err(why)) = ip.map(|ip| permit.is_for(ip, Instant::now())) {
+        drop(permit);
         turn_away(&server, arrival, why).await;
         return None;
     }
@@ -123,6 +125,13 @@ async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
         return;
     }
     let _ = tokio::time::timeout(LAST_WORDS, arrival.wire.write_all(&out)).await;
+    if let Ok(_place) = LINGERING.try_acquire() {
+        tokio::select! {
+            biased;
+            () = arrival.wire.linger() => {}
+            () = server.stop.cancelled() => {}
+        }
+    }
 }
 
 /// What is said first, in go-guerrilla's form: host, version, number of the client, clients there are, time.
@@ -133,6 +142,9 @@ fn greeting(server: &Server, number: u64) -> String {
     let protocol = if server.lmtp { "LMTP" } else { "SMTP" };
     format!("{host} {protocol} Guerrilla({version}) #{number} ({active}) {}", time.to_rfc3339())
 }
+
+/// Clients that were turned away and are waited for, of all servers: a flood of them must not hold the descriptors.
+static LINGERING: Semaphore = Semaphore::const_new(64);
 
 /// How long a client that is turned away has to take our last words.
 const LAST_WORDS: Duration = Duration::from_secs(5);

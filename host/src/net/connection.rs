@@ -81,14 +81,26 @@ impl Connection {
 
     /// Serves the client until one of both sides ends.
     pub(super) async fn run(mut self: Box<Self>, txn: Box<Transaction>) {
-        let session = txn.client.session;
         let mut buffers = Buffers::borrow();
         let (txn, ended) = match self.greet(&mut buffers).await {
             Ok(()) => self.converse(txn, buffers).await,
             Err(ended) => (txn, ended),
         };
+        let session = txn.client.session;
         self.dialogue.closed(txn);
         tracing::debug!("{session} closed {ended}");
+        if ended.is_by_us() {
+            self.linger().await;
+        }
+    }
+
+    /// Lets the last reply arrive. The end of the server waits for nobody who has had it.
+    async fn linger(&mut self) {
+        tokio::select! {
+            biased;
+            () = self.wire.linger() => {}
+            () = self.server.stop.cancelled() => {}
+        }
     }
 
     /// Holds the greeting back for a while, if so configured: who talks first is no mail server (RFC 5321 section 3.1).
@@ -284,6 +296,13 @@ impl Connection {
         }
         buffers.output.clear();
         Ok(())
+    }
+}
+
+impl Ended {
+    /// Whether the client may still be sending: it has not asked for the end.
+    fn is_by_us(&self) -> bool {
+        matches!(self, Self::Closed(reason) if *reason != CloseReason::Quit)
     }
 }
 

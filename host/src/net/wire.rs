@@ -1,8 +1,11 @@
 //! A connection, plain or encrypted, behind one face.
 
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::sync::Arc;
+use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::rustls::ServerConfig;
 
@@ -58,6 +61,19 @@ impl Wire {
         match &mut self.tls {
             None => self.socket.write_all(bytes).await,
             Some(tls) => tls.write_all(&self.socket, bytes).await,
+        }
+    }
+
+    /// Says that nothing more will come from us, then throws away what the client still sends, until it ends as well; for a
+    /// moment and so many bytes at most. A socket that is closed with bytes unread is reset, and a reset may take our last
+    /// reply away from a client that has not read it yet.
+    pub(super) async fn linger(&mut self) {
+        if let Some(mut tls) = self.tls.take() {
+            tls.say_goodbye(&self.socket);
+        }
+        // Whoever is gone cannot be told.
+        if self.socket.end_of_ours().is_ok() {
+            let _ = tokio::time::timeout(LINGER, self.socket.discard(MOST_DISCARDED)).await;
         }
     }
 
@@ -135,6 +151,32 @@ impl Socket {
         }
     }
 
+    fn end_of_ours(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
+            Self::Unix(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
+        }
+    }
+
+    /// Reads to the end, or so many bytes.
+    async fn discard(&self, most: usize) -> io::Result<()> {
+        let mut left = most;
+        while left > 0 {
+            match self.throw_away() {
+                Ok(0) => return Ok(()),
+                Ok(read) => left = left.saturating_sub(read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable().await?,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// One read. Its buffer is here so that no future has to carry it.
+    fn throw_away(&self) -> io::Result<usize> {
+        self.try_read(&mut [0; 8192])
+    }
+
     async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.try_write(bytes) {
@@ -148,3 +190,9 @@ impl Socket {
         Ok(())
     }
 }
+
+/// How long a client may take to end once we have: a round trip to anywhere.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// More than clients of good will have under way.
+const MOST_DISCARDED: usize = 1 << 20;

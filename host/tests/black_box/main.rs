@@ -17,6 +17,7 @@ mod figures;
 mod full_disk;
 mod hanging_plugins;
 mod idle;
+mod last_words;
 mod lifecycle;
 mod limits;
 mod memory;

@@ -54,6 +54,22 @@ fn plain_text_behind_starttls_is_answered_by_an_alert_at_most() {
     daemon.stop();
 }
 
+/// As `last_words` has it in the clear: the reply and `close_notify`, whatever of the client's is unread.
+#[test]
+fn the_last_reply_arrives_at_who_has_sent_far_more_than_was_read() {
+    let (pki, pair) = pki();
+    let config = config(&pki);
+    for mode in BOTH {
+        let daemon = setup(tls(mode, &pair, json!({}))).start();
+        let mut client = TlsClient::connect(daemon.address(), mode, &config);
+        client.send(&"BAD\r\n".repeat(50_000));
+        let mut said = String::new();
+        client.stream().read_to_string(&mut said).expect("the announced end");
+        assert!(said.ends_with("\r\n421 4.7.0 Too many errors, closing connection\r\n"), "{said}");
+        daemon.stop();
+    }
+}
+
 #[test]
 fn all_that_was_said_before_is_forgotten() {
     let (pki, pair) = pki();
