@@ -25,9 +25,15 @@ fuzz_target!(|data: &[u8]| {
         let listed = |word: &str| offered.iter().any(|offer| offer == word);
         assert!(!listed(keyword) || listed(needed), "{keyword} without {needed}: {offered:?}");
     }
+    let coded = offered.iter().any(|word| word == "ENHANCEDSTATUSCODES");
     for (keyword, probe) in PROBES {
         let mut driver = greeted(&settings, peer);
+        let before = driver.written.len();
         driver.feed(probe.as_bytes());
+        if *keyword != "XCLIENT" {
+            // The answer to that is a greeting, which has no enhanced code.
+            replies::check_enhanced(&driver.written[before..], coded);
+        }
         let code = *replies::codes(&driver.written).last().expect("a reply");
         let works = !matches!(code, 500 | 502 | 503 | 550 | 555);
         let listed = offered.iter().any(|word| word == keyword);

@@ -19,6 +19,9 @@ fuzz_target!(|data: &[u8]| {
     };
     let cut = run(cuts);
     replies::codes(&cut.written);
+    if !settings.enhanced_status_codes {
+        replies::check_enhanced(&cut.written, false);
+    }
     if settings.start_tls {
         return; // what is glued behind STARTTLS ends the session, by design
     }

@@ -1,6 +1,8 @@
 //! The grammar of replies, read back from the wire.
 //!
-//! **Standards:** RFC 5321 4.2 (`Reply-line`), 4.5.3.1.5 (512 octets a line).
+//! **Standards:** RFC 5321 4.2 (`Reply-line`), 4.5.3.1.5 (512 octets a line), RFC 2034 3 and 4 (enhanced codes).
+
+use guerrilla_smtp::Enhanced;
 
 /// The codes of the replies in `written`, in order.
 ///
@@ -29,4 +31,15 @@ pub fn codes(written: &[u8]) -> Vec<u16> {
     }
     assert_eq!(unfinished, None, "the last reply is unfinished");
     codes
+}
+
+/// Wants an enhanced status code on every line of `written` that may have one (not 3xx), or on none.
+///
+/// # Panics
+/// When a line has one too few or one too many.
+pub fn check_enhanced(written: &[u8], wanted: bool) {
+    for line in String::from_utf8_lossy(written).lines().filter(|line| !line.starts_with('3')) {
+        let word = line.get(4..).and_then(|text| text.split(' ').next()).unwrap_or_default();
+        assert_eq!(word.parse::<Enhanced>().is_ok(), wanted, "{line:?}");
+    }
 }

@@ -272,8 +272,8 @@ impl<'a> Transaction<'a> {
     }
 
     /// Gives one recipient a verdict of its own. Clients that hear a reply for each ([`answers_each`](Self::answers_each))
-    /// are told. The others have one reply for all, so there the worst verdict of any recipient, deferring before
-    /// rejecting, becomes the verdict of all, and nothing is kept for anybody.
+    /// are told: those of LMTP, and of SMTP when they have asked for PRDR. The others have one reply for all, so there the
+    /// worst verdict of any recipient, deferring before rejecting, becomes the verdict of all, and nothing is kept for anybody.
     ///
     /// # Errors
     /// When there is no such recipient, or verdict and reply do not fit.

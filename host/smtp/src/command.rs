@@ -59,10 +59,12 @@ impl Verb {
     pub(crate) fn line_limit(self, settings: &Settings) -> usize {
         let grown = match self {
             Self::Mail => {
+                let size = if settings.size { 26 } else { 0 }; // RFC 1870 3
+                let body = if settings.eight_bit_mime { 17 } else { 0 }; // RFC 6152 2
                 let utf8 = if settings.offers_smtputf8() { 10 } else { 0 }; // RFC 6531 3.1
                 let dsn = if settings.dsn { 100 } else { 0 }; // RFC 3461 4
                 let requiretls = if settings.requiretls { 12 } else { 0 }; // RFC 8689 2
-                26 + 17 + utf8 + dsn + requiretls // RFC 1870 3, RFC 6152 2
+                size + body + utf8 + dsn + requiretls
             }
             Self::Rcpt if settings.dsn => 500, // RFC 3461 4
             _ => 0,

@@ -18,18 +18,21 @@ pub(crate) fn write_extensions(settings: &Settings, peer: PeerTraits, out: &mut 
 fn extensions(settings: &Settings, peer: PeerTraits) -> String {
     let mut text = String::with_capacity(256);
     // Writing into a String cannot fail.
-    let _ = write!(text, "{} Hello\nSIZE {}", settings.host_name, settings.max_size);
+    let _ = write!(text, "{} Hello", settings.host_name);
+    if settings.size {
+        let _ = write!(text, "\nSIZE {}", settings.max_size);
+    }
     let switches = [
         (settings.pipelining, "\nPIPELINING"),
         (settings.start_tls && !peer.tls, "\nSTARTTLS"),
-        (true, "\nENHANCEDSTATUSCODES"),
+        (settings.enhanced_status_codes, "\nENHANCEDSTATUSCODES"),
         (settings.eight_bit_mime, "\n8BITMIME"),
         (settings.offers_smtputf8(), "\nSMTPUTF8"),
         (settings.chunking, "\nCHUNKING"),
         (settings.offers_binarymime(), "\nBINARYMIME"),
         (settings.dsn, "\nDSN"),
         (settings.requiretls && peer.tls, "\nREQUIRETLS"),
-        (settings.prdr, "\nPRDR"),
+        (settings.offers_prdr(), "\nPRDR"),
     ];
     for (_, keyword) in switches.into_iter().filter(|(on, _)| *on) {
         text.push_str(keyword);
@@ -46,6 +49,8 @@ fn extensions(settings: &Settings, peer: PeerTraits) -> String {
     if peer.trusted_proxy && settings.xforward {
         let _ = write!(text, "\nXFORWARD {}", Xforward::KEYWORDS);
     }
-    text.push_str("\nHELP");
+    if settings.help {
+        text.push_str("\nHELP");
+    }
     text
 }

@@ -76,7 +76,7 @@ impl<'a> Reply<'a> {
     }
 
     /// The same without the enhanced code: for the greeting and the answers to HELO and EHLO, which
-    /// RFC 2034 section 4 excludes.
+    /// RFC 2034 section 4 excludes, and for servers that do not offer the codes.
     pub(crate) fn write_plain(&self, out: &mut Vec<u8>) {
         write_lines(out, self.code, None, &self.text);
     }

@@ -266,9 +266,15 @@ impl Session {
             State::Closed(_) => return,
             State::Handshake => {}
             State::Opening | State::Asked(Pending::Connect) => reply.write_plain(out),
-            _ => reply.write(out),
+            _ => self.say(reply, out),
         }
         self.state = State::Closed(reason);
+    }
+
+    /// Writes a reply, with its enhanced code where those are offered. Whatever is said behind the greeting goes
+    /// through here, but for the answers to HELO, EHLO and LHLO.
+    fn say(&self, reply: &Reply<'_>, out: &mut Vec<u8>) {
+        if self.settings.enhanced_status_codes { reply.write(out) } else { reply.write_plain(out) }
     }
 
     /// Answers a mistake of the client, counts it, and slows down or ends the session when there are
@@ -286,7 +292,7 @@ impl Session {
         let beyond = self.errors.saturating_sub(settings.errors_before_delay);
         let delay = settings.error_delay.saturating_mul(beyond).min(MAX_ERROR_DELAY);
         self.pause_due = (!delay.is_zero()).then_some(delay);
-        reply.write(out);
+        self.say(reply, out);
     }
 
     /// Ends the open transaction without a message; the driver will hear of it.

@@ -25,6 +25,12 @@ pub struct Settings {
     pub start_tls: bool,
     /// Accept no mail in the clear (RFC 3207 4).
     pub tls_required: bool,
+    /// Offer SIZE and take the parameter (RFC 1870). [`max_size`](Self::max_size) holds either way.
+    pub size: bool,
+    /// Offer ENHANCEDSTATUSCODES (RFC 2034); without, no reply carries such a code.
+    pub enhanced_status_codes: bool,
+    /// Offer HELP (RFC 5321 4.1.1.8); without, it is answered 502.
+    pub help: bool,
     /// Offer PIPELINING (RFC 2920). What is sent in one go is understood either way.
     pub pipelining: bool,
     /// Offer 8BITMIME and take BODY= (RFC 6152).
@@ -42,7 +48,7 @@ pub struct Settings {
     pub requiretls: bool,
     /// Offer LIMITS (RFC 9422) with the numbers above.
     pub limits: bool,
-    /// Offer PRDR: one reply for each recipient after the data.
+    /// Offer PRDR: one reply for each recipient after the data. LMTP has that without asking.
     pub prdr: bool,
     /// Take XCLIENT from trusted peers (go-guerrilla: `xclient_on`, which trusted everybody).
     pub xclient: bool,
@@ -70,6 +76,9 @@ impl Default for Settings {
             bare_newline: BareNewline::Reject,
             start_tls: false,
             tls_required: false,
+            size: true,
+            enhanced_status_codes: true,
+            help: true,
             pipelining: true,
             eight_bit_mime: true,
             smtputf8: true,
@@ -78,7 +87,7 @@ impl Default for Settings {
             dsn: false,
             requiretls: false,
             limits: true,
-            prdr: false,
+            prdr: true,
             xclient: false,
             xforward: false,
             max_unrecognised: 5,
@@ -98,6 +107,11 @@ impl Settings {
     /// Whether BINARYMIME is offered, and so taken.
     pub(crate) fn offers_binarymime(&self) -> bool {
         self.binarymime && self.chunking && self.eight_bit_mime
+    }
+
+    /// Whether PRDR is offered, and so taken.
+    pub(crate) fn offers_prdr(&self) -> bool {
+        self.prdr && self.protocol == Protocol::Smtp
     }
 
     /// The size limit as a number to compare with.

@@ -80,6 +80,7 @@ pub(super) struct RawServer {
     pub(super) session_timeout: Option<i64>,
     pub(super) min_data_rate: Option<i64>,
     pub(super) proxy_protocol: Option<String>,
+    pub(super) xforward_on: Option<bool>,
     pub(super) trusted_proxies: Option<Vec<String>>,
     pub(super) protocol: Option<String>,
     pub(super) require_helo: Option<bool>,
@@ -113,6 +114,7 @@ impl RawServer {
             session_timeout: server.whole("session_timeout"),
             min_data_rate: server.whole("min_data_rate"),
             proxy_protocol: server.text("proxy_protocol"),
+            xforward_on: server.flag("xforward_on"),
             trusted_proxies: server.texts("trusted_proxies"),
             protocol: server.text("protocol"),
             require_helo: server.flag("require_helo"),
@@ -198,6 +200,10 @@ pub(super) struct RawExtensions {
     pub(super) dsn: Option<bool>,
     pub(super) limits: Option<bool>,
     pub(super) requiretls: Option<bool>,
+    pub(super) size: Option<bool>,
+    pub(super) enhanced_status_codes: Option<bool>,
+    pub(super) prdr: Option<bool>,
+    pub(super) help: Option<bool>,
 }
 
 impl RawExtensions {
@@ -211,6 +217,10 @@ impl RawExtensions {
             dsn: extensions.flag("dsn"),
             limits: extensions.flag("limits"),
             requiretls: extensions.flag("requiretls"),
+            size: extensions.flag("size"),
+            enhanced_status_codes: extensions.flag("enhanced_status_codes"),
+            prdr: extensions.flag("prdr"),
+            help: extensions.flag("help"),
         }
     }
 }

@@ -50,9 +50,11 @@ pub struct Server {
     pub extensions: Extensions,
     /// Whether XCLIENT is taken from the trusted (`xclient_on`).
     pub xclient: bool,
+    /// Whether XFORWARD is taken from the trusted (`xforward_on`; as `xclient_on` when left out).
+    pub xforward: bool,
     /// Whether connections begin with a PROXY header (`proxy_protocol`).
     pub proxy_protocol: ProxyProtocol,
-    /// Who may speak for others (`trusted_proxies`; loopback when left out and XCLIENT or the PROXY protocol is on).
+    /// Who may speak for others (`trusted_proxies`; loopback when left out and XCLIENT, XFORWARD or the PROXY protocol is on).
     pub trusted_proxies: Vec<Network>,
     /// TLS (`tls`).
     pub tls: Tls,
@@ -79,6 +81,7 @@ impl Server {
             greet_delay: None,
             extensions: Extensions::default(),
             xclient: false,
+            xforward: false,
             proxy_protocol: ProxyProtocol::default(),
             trusted_proxies: Vec::new(),
             tls: Tls::default(),
@@ -92,8 +95,9 @@ impl Server {
         let listen = Listen::check(&raw, findings).unwrap_or_default();
         let usual = Self::new(listen);
         let xclient = raw.xclient_on.unwrap_or(usual.xclient);
+        let xforward = raw.xforward_on.unwrap_or(xclient);
         let proxy_protocol = ProxyProtocol::check(raw.proxy_protocol.as_deref(), at, findings);
-        let behind_proxy = xclient || proxy_protocol != ProxyProtocol::Off;
+        let behind_proxy = xclient || xforward || proxy_protocol != ProxyProtocol::Off;
         let mut numbers = Numbers { at, findings };
         let max_size = numbers.check("max_size", raw.max_size, usual.max_size, i64::MAX);
         let timeout =
@@ -132,6 +136,7 @@ impl Server {
             greet_delay: greet_delay(raw.greet_delay, at, findings),
             extensions: Extensions::check(&raw.extensions),
             xclient,
+            xforward,
             proxy_protocol,
             trusted_proxies: trusted_proxies(raw.trusted_proxies, behind_proxy, at, findings),
             tls: Tls::check(raw.tls, at, findings),
@@ -222,6 +227,14 @@ pub struct Extensions {
     pub limits: bool,
     /// REQUIRETLS, RFC 8689.
     pub requiretls: bool,
+    /// SIZE, RFC 1870; `max_size` holds either way.
+    pub size: bool,
+    /// ENHANCEDSTATUSCODES, RFC 2034; without it no reply has such a code.
+    pub enhanced_status_codes: bool,
+    /// PRDR, draft-hall-prdr; LMTP has no need of it.
+    pub prdr: bool,
+    /// HELP, RFC 5321 section 4.1.1.8.
+    pub help: bool,
 }
 
 impl Default for Extensions {
@@ -242,6 +255,10 @@ impl Extensions {
             dsn: raw.dsn.unwrap_or(true),
             limits: raw.limits.unwrap_or(true),
             requiretls: raw.requiretls.unwrap_or(true),
+            size: raw.size.unwrap_or(true),
+            enhanced_status_codes: raw.enhanced_status_codes.unwrap_or(true),
+            prdr: raw.prdr.unwrap_or(true),
+            help: raw.help.unwrap_or(true),
         }
     }
 }

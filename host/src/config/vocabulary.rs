@@ -61,7 +61,7 @@ pub(super) const SERVER: Vocabulary = Vocabulary {
         &["log_file", "xclient_on", "tls"],
         // the socket
         &["v6only", "unix_mode", "unix_owner", "max_clients_per_ip", "max_connects_per_minute"],
-        &["proxy_protocol", "trusted_proxies"],
+        &["proxy_protocol", "xforward_on", "trusted_proxies"],
         // the conversation
         &["protocol", "require_helo", "bare_newline", "greet_delay", "extensions"],
         &["session_timeout", "min_data_rate"],
@@ -107,6 +107,7 @@ pub(super) const EXTENSIONS: Vocabulary = Vocabulary {
     groups: &[
         &["pipelining", "eight_bit_mime"],
         &["smtputf8", "chunking", "binarymime", "dsn", "limits", "requiretls"],
+        &["size", "enhanced_status_codes", "prdr", "help"],
     ],
     stale: &[],
 };

@@ -15,6 +15,8 @@ pub struct Envelope {
     sender: Option<Mailbox>,
     sender_parameters: Range<usize>,
     recipients: Vec<Recipient>,
+    /// Whether the client hears a reply for each recipient (LMTP, PRDR) and not one for all.
+    pub each_answered: bool,
     arrived_ms: u64,
     queued_id: String,
     /// The body.
@@ -64,6 +66,7 @@ impl Envelope {
             sender: self.sender.clone(),
             sender_parameters: self.sender_parameters.clone(),
             recipients: self.recipients.clone(),
+            each_answered: self.each_answered,
             arrived_ms: self.arrived_ms,
             queued_id: self.queued_id.clone(),
             ..Self::default()
@@ -76,6 +79,7 @@ impl Envelope {
         self.sender = None;
         self.sender_parameters = 0..0;
         self.recipients.clear();
+        self.each_answered = false;
         self.queued_id.clear();
         self.body.clear();
         self.headers.take();

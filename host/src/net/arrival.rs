@@ -82,7 +82,7 @@ async fn admit(server: Arc<Server>, mut arrival: Arrival) -> Option<Admitted> {
     let greeting = greeting(&server, number);
     let traits = PeerTraits {
         tls: client.tls.is_some(),
-        trusted_proxy: server.takes_xclient_from(client.remote),
+        trusted_proxy: server.takes_proxy_commands_from(client.remote),
     };
     let connection = Connection::open(server, arrival.wire, traits, greeting);
     Some(Admitted { connection, txn: Box::new(Transaction::new(client)), permit })

@@ -51,7 +51,7 @@ pub(super) struct Introduction {
 pub(super) enum Told {
     Greeting,
     One(Decided),
-    /// One for each recipient (LMTP).
+    /// One for each recipient (LMTP, PRDR).
     Each(Vec<Reply<'static>>),
 }
 
@@ -80,6 +80,7 @@ impl Dialogue {
                 self.policy = Some(self.server.policy.load_full());
                 self.spoilt = None;
                 begin(&mut txn.envelope, &path, parameters.all.as_str());
+                txn.envelope.each_answered = txn.client.lmtp || parameters.prdr;
                 Asking::Phase(Phase::MAIL)
             }
             Question::Rcpt { path, parameters } => {
@@ -265,7 +266,8 @@ fn saved(decision: Decision, txn: &mut Transaction) -> Told {
     if accepted {
         txn.client.messages += 1;
     }
-    let each = txn.client.lmtp && txn.envelope.recipients().iter().any(|r| r.verdict.is_some());
+    let each =
+        txn.envelope.each_answered && txn.envelope.recipients().iter().any(|r| r.verdict.is_some());
     let told = if accepted && each {
         Told::Each(each_recipient(&txn.envelope))
     } else if accepted && decision.reply.is_none() {
@@ -292,7 +294,7 @@ fn summarise(decision: &Decision, txn: &Transaction, size: usize) {
     );
 }
 
-/// RFC 2033 section 4.2: one reply for each recipient, in order.
+/// RFC 2033 section 4.2 and draft-hall-prdr: one reply for each recipient, in order.
 fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
     let reply = |recipient: &crate::mail::Recipient| {
         let (kind, chosen) = match &recipient.verdict {

@@ -55,7 +55,7 @@ pub(crate) struct Server {
     pub(super) connections: TaskTracker,
     /// Whether connections of trusted proxies begin with a PROXY header.
     pub(super) proxy_protocol: ProxyProtocol,
-    xclient: bool,
+    takes_proxy_commands: bool,
     trusted_proxies: Vec<Network>,
     admission: Arc<Admission>,
     served: Arc<AtomicU64>,
@@ -85,7 +85,7 @@ impl Server {
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
             proxy_protocol: config.proxy_protocol,
-            xclient: config.xclient,
+            takes_proxy_commands: config.xclient || config.xforward,
             trusted_proxies: config.trusted_proxies.clone(),
             admission: Arc::new(Admission::new(
                 config.max_clients,
@@ -155,9 +155,9 @@ impl Server {
         self.tls.as_ref().filter(|tls| tls.is_implicit())
     }
 
-    /// Whether this client may use XCLIENT.
-    pub(super) fn takes_xclient_from(&self, client: Option<SocketAddr>) -> bool {
-        self.xclient && self.trusts(client)
+    /// Whether this client may use XCLIENT or XFORWARD.
+    pub(super) fn takes_proxy_commands_from(&self, client: Option<SocketAddr>) -> bool {
+        self.takes_proxy_commands && self.trusts(client)
     }
 
     /// Whether this peer may speak for others.
@@ -195,6 +195,9 @@ fn protocol_settings(config: &config::Server, pipeline: &Pipeline) -> Settings {
         },
         start_tls: matches!(config.tls.mode, config::TlsMode::StartTls(_)),
         tls_required: config.tls.required,
+        size: offered.size,
+        enhanced_status_codes: offered.enhanced_status_codes,
+        help: offered.help,
         pipelining: offered.pipelining,
         eight_bit_mime: offered.eight_bit_mime,
         smtputf8: offered.smtputf8,
@@ -203,8 +206,9 @@ fn protocol_settings(config: &config::Server, pipeline: &Pipeline) -> Settings {
         dsn: offered.dsn && pipeline.honours("dsn"),
         requiretls: offered.requiretls && pipeline.honours("requiretls"),
         limits: offered.limits,
+        prdr: offered.prdr,
         xclient: config.xclient,
-        xforward: config.xclient,
+        xforward: config.xforward,
         max_unrecognised: config.limits.max_unrecognised,
         max_errors: config.limits.max_errors,
         ..Settings::default()

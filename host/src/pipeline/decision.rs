@@ -82,7 +82,7 @@ pub(super) fn turn(status: Status, reply: Option<ChosenReply>) -> Turn {
     }
 }
 
-/// The merge rule where one reply must do for all recipients (SMTP): the worst verdict of any recipient is
+/// The merge rule where one reply must do for all recipients (SMTP without PRDR): the worst verdict of any recipient is
 /// the verdict of all, for a message must neither vanish for some nor be kept for those who are told it was not.
 pub(super) fn merge_recipients(envelope: &Envelope) -> Option<Decision> {
     let refused = |wanted: Status| {

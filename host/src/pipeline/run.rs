@@ -297,13 +297,13 @@ fn report_failure(stage: &Stage, failure: Failure, what: Fault) {
     }
 }
 
-/// Every stage has said "continue". Over LMTP each recipient's verdict stands for itself.
+/// Every stage has said "continue". Over LMTP, and with PRDR, each recipient's verdict stands for itself.
 fn end_of_chain(txn: &Transaction, phase: Phase) -> Decision {
     refused_for_all(txn, phase).unwrap_or(const { Decision::bare(Kind::Accept) })
 }
 
 /// Over SMTP the refusal of one recipient is the refusal of the message.
 fn refused_for_all(txn: &Transaction, phase: Phase) -> Option<Decision> {
-    let one_for_all = phase == Phase::SAVE && !txn.client.lmtp;
+    let one_for_all = phase == Phase::SAVE && !txn.envelope.each_answered;
     one_for_all.then(|| merge_recipients(&txn.envelope)).flatten()
 }

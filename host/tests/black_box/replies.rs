@@ -166,6 +166,45 @@ fn over_lmtp_a_verdict_on_the_message_is_told_for_each_recipient() {
     daemon.stop();
 }
 
+/// PRDR: the same over SMTP, for clients that ask for it.
+#[test]
+fn with_prdr_each_recipient_has_a_reply() {
+    let daemon = Setup::chain(WHOLE_MESSAGE).start();
+    let mut client = daemon.client();
+    let to = ["a@example.test", "b@example.test", "c@example.test"];
+    let message = "X-Answer-Recipient: 1 defer 452 4.2.2 Mailbox full\r\n\r\nHello.\r\n";
+    for (parameter, replies, kept) in [
+        (
+            " PRDR",
+            &["353 ", "250 2.0.0 OK", "452 4.2.2 Mailbox full", "250 2.0.0 OK", "250 "][..],
+            [1, 0, 1],
+        ),
+        ("", &["452 4.2.2 Mailbox full"], [1, 0, 1]),
+    ] {
+        client.expect(&format!("MAIL FROM:<a@example.com>{parameter}"), "250 ");
+        for to in to {
+            client.expect(&format!("RCPT TO:<{to}>"), "250 ");
+        }
+        client.expect("DATA", "354 ");
+        client.send(format!("{message}.\r\n"));
+        for reply in replies {
+            client.expect_reply(reply);
+        }
+        client.expect("NOOP", "250 2.0.0 OK");
+        assert_eq!(["a", "b", "c"].map(|user| daemon.mails(user).len()), kept, "{parameter}");
+    }
+    client.expect("MAIL FROM:<a@example.com> PRDR", "250 ");
+    client.expect("RCPT TO:<a@example.test>", "250 ");
+    client.expect("RCPT TO:<b@example.test>", "250 ");
+    client.expect("DATA", "354 ");
+    client.send("X-Answer: reject 550 5.7.1 No\r\n\r\nHello.\r\n.\r\n");
+    client.expect_reply("550 5.7.1 No");
+    client.expect("QUIT", "221 ");
+    let kept = ["a", "b", "c"].map(|user| daemon.mails(user).len());
+    assert_eq!(kept, [1, 0, 1], "a verdict on the message is one for all");
+    daemon.stop();
+}
+
 /// RFC 5321 section 4.1.4: a refused EHLO leaves all as it was, also what processors know of the client.
 #[test]
 fn a_refused_helo_leaves_the_name_that_was_accepted() {

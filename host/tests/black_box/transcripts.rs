@@ -68,13 +68,11 @@ impl Dialogue {
         this.set("host_name", "mail.test".into());
         // Nobody is trusted unless it is said; operators mean this machine when they say nothing.
         this.set("trusted_proxies", json!(["192.0.2.1"]));
+        // To operators it goes with XCLIENT, to the session it does not.
+        this.set("xforward_on", false.into());
         let text = fs::read_to_string(path).expect("readable");
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
             this.line(line);
-        }
-        if text.contains("xclient_on") && !text.contains("xforward_on") && text.contains("XFORWARD")
-        {
-            this.skip("a daemon that takes XCLIENT takes XFORWARD as well");
         }
         let errors = this
             .acts
@@ -113,20 +111,28 @@ impl Dialogue {
     fn setting(&mut self, key: &str, value: &str) {
         let value_of = || serde_json::from_str(value).unwrap_or_else(|_| value.into());
         match key {
-            "only" | "prdr" | "start_tls_on" | "tls_always_on" | "tls_required" => {
+            "only" | "start_tls_on" | "tls_always_on" | "tls_required" => {
                 self.skip(&format!("{key} = {value}"));
             }
             "split" => {}
-            // One switch of the daemon's is for both.
-            "xforward_on" => self.set("xclient_on", value_of()),
             // To the session 0 is no limit, to operators it is the default.
             "max_errors" | "max_unrecognised" if value == "0" => self.set(key, u32::MAX.into()),
             "trusted_proxy" => {
                 let proxy = if value == "true" { "127.0.0.1" } else { "192.0.2.1" };
                 self.set("trusted_proxies", json!([proxy]));
             }
-            "pipelining" | "eight_bit_mime" | "smtputf8" | "chunking" | "binarymime" | "dsn"
-            | "limits" | "requiretls" => {
+            "pipelining"
+            | "eight_bit_mime"
+            | "smtputf8"
+            | "chunking"
+            | "binarymime"
+            | "dsn"
+            | "limits"
+            | "requiretls"
+            | "size"
+            | "enhanced_status_codes"
+            | "prdr"
+            | "help" => {
                 let mut extensions = self.server.remove("extensions").unwrap_or_else(|| json!({}));
                 extensions[key] = value_of();
                 self.set("extensions", extensions);

@@ -44,7 +44,7 @@ impl<'a> MailParameters<'a> {
         let is = |name: &str, switch: bool| {
             offered.extensions && switch && keyword.eq_ignore_ascii_case(name)
         };
-        if is("SIZE", true) {
+        if is("SIZE", on.size) {
             set_once(&mut self.size, size(value)?)?;
             match self.size {
                 Some(size) if size > on.size_limit() => Err(ParameterError::TooBig),
@@ -65,7 +65,7 @@ impl<'a> MailParameters<'a> {
         } else if is("ENVID", on.dsn) {
             let envid = value.filter(|value| value.len() <= ENVID_LIMIT).and_then(Xtext::parse);
             set_once(&mut self.envid, envid)
-        } else if is("PRDR", on.prdr) {
+        } else if is("PRDR", on.offers_prdr()) {
             set_flag(&mut self.prdr, value)
         } else {
             Err(ParameterError::Unknown)

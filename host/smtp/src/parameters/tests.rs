@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::Protocol;
 
 fn settings() -> Settings {
     Settings { max_size: 1000, dsn: true, requiretls: true, prdr: true, ..Settings::default() }
@@ -71,11 +72,20 @@ fn what_was_not_offered() {
     for unknown in ["X-Y=1", "AUTH=<>", "NOTIFY=NEVER", "HOLDFOR=3"] {
         assert_eq!(mail(unknown), Err(ParameterError::Unknown), "{unknown}");
     }
-    let plain = Settings { smtputf8: false, binarymime: false, ..Settings::default() };
-    for off in ["SMTPUTF8", "BODY=BINARYMIME", "RET=FULL", "REQUIRETLS", "PRDR"] {
+    let plain = Settings {
+        size: false,
+        smtputf8: false,
+        binarymime: false,
+        prdr: false,
+        ..Settings::default()
+    };
+    for off in ["SIZE=1", "SMTPUTF8", "BODY=BINARYMIME", "RET=FULL", "REQUIRETLS", "PRDR"] {
         let offered = Offered { settings: &plain, extensions: true, tls: true };
         assert_eq!(MailParameters::parse(off, offered), Err(ParameterError::Unknown), "{off}");
     }
+    let lmtp = Settings { protocol: Protocol::Lmtp, ..settings() };
+    let lmtp = Offered { settings: &lmtp, extensions: true, tls: true };
+    assert_eq!(MailParameters::parse("PRDR", lmtp), Err(ParameterError::Unknown));
     let clear = Offered { settings: &settings(), extensions: true, tls: false };
     assert_eq!(MailParameters::parse("REQUIRETLS", clear), Err(ParameterError::Unknown));
     let helo = Offered { settings: &settings(), extensions: false, tls: true };

@@ -28,7 +28,7 @@ impl Session {
             Pending::Connect => self.greet(answer, out),
             Pending::Helo(verb) => self.introduced(verb, answer, out),
             Pending::Mail { binary, prdr, smtputf8 } => {
-                self.mail_refused = !accepted(answer, &replies::SENDER_OK, out);
+                self.mail_refused = !self.accepted(answer, &replies::SENDER_OK, out);
                 if !self.mail_refused {
                     self.transactions = self.transactions.saturating_add(1);
                     let transaction =
@@ -37,7 +37,7 @@ impl Session {
                 }
             }
             Pending::Rcpt => {
-                let accepted = accepted(answer, &replies::RECIPIENT_OK, out);
+                let accepted = self.accepted(answer, &replies::RECIPIENT_OK, out);
                 if let Some(transaction) = &mut self.transaction {
                     transaction.recipients += u32::from(accepted);
                     transaction.refusals |= !accepted;
@@ -53,11 +53,11 @@ impl Session {
                         self.hello = None;
                         self.state = State::Opening;
                     }
-                    Some(reply) => reply.write(out),
+                    Some(reply) => self.say(reply, out),
                 }
             }
             Pending::Xforward => {
-                accepted(answer, &replies::OK, out);
+                self.accepted(answer, &replies::OK, out);
             }
         }
     }
@@ -110,12 +110,12 @@ impl Session {
 
     fn data_permitted(&mut self, answer: Answer<'_>, out: &mut Vec<u8>) {
         if let Some(reply) = refusal(answer) {
-            return reply.write(out);
+            return self.say(reply, out);
         }
         // No byte of the message has come: better it goes to another server at once.
         self.drain(out);
         if matches!(self.state, State::Commands) {
-            replies::START_DATA.write(out);
+            self.say(&replies::START_DATA, out);
             let decoder = DotDecoder::new(self.settings.bare_newline);
             self.state = State::Data(DataBody { decoder, size: 0, refusal: None });
         }
@@ -135,31 +135,46 @@ impl Session {
         let transaction = self.transaction.take().unwrap_or_default();
         let recipients = transaction.recipients as usize;
         match self.settings.protocol {
-            Protocol::Lmtp => each_reply(answer, recipients, out),
+            Protocol::Lmtp => self.each_reply(answer, recipients, out),
             Protocol::Smtp => match answer {
                 Answer::Each(replies) if transaction.prdr && recipients > 1 => {
-                    replies::EACH_FOLLOWS.write(out);
-                    each_reply(answer, recipients, out);
-                    overall(replies, recipients).write(out);
+                    self.say(&replies::EACH_FOLLOWS, out);
+                    self.each_reply(answer, recipients, out);
+                    self.say(overall(replies, recipients), out);
                 }
-                Answer::Each(replies) => overall_strict(replies, recipients).write(out),
+                Answer::Each(replies) => self.say(overall_strict(replies, recipients), out),
                 answer => {
-                    accepted(answer, &replies::OK, out);
+                    self.accepted(answer, &replies::OK, out);
                 }
             },
         }
     }
-}
 
-/// RFC 2033 4.2: one reply for each accepted recipient, in order. Those without one get 451.
-fn each_reply(answer: Answer<'_>, recipients: usize, out: &mut Vec<u8>) {
-    for at in 0..recipients {
-        match answer {
-            Answer::Each(replies) => replies.get(at).unwrap_or(&replies::LOCAL_TROUBLE).write(out),
-            answer => {
-                accepted(answer, &replies::OK, out);
+    /// RFC 2033 4.2: one reply for each accepted recipient, in order. Those without one get 451.
+    fn each_reply(&self, answer: Answer<'_>, recipients: usize, out: &mut Vec<u8>) {
+        for at in 0..recipients {
+            match answer {
+                Answer::Each(replies) => {
+                    self.say(replies.get(at).unwrap_or(&replies::LOCAL_TROUBLE), out);
+                }
+                answer => {
+                    self.accepted(answer, &replies::OK, out);
+                }
             }
         }
+    }
+
+    /// Writes the reply to a question that is answered by yes or no; true for yes.
+    fn accepted(&self, answer: Answer<'_>, standard: &Reply<'_>, out: &mut Vec<u8>) -> bool {
+        if let Some(reply) = refusal(answer) {
+            self.say(reply, out);
+            return false;
+        }
+        match answer {
+            Answer::Reply(reply) => self.say(reply, out),
+            _ => self.say(standard, out),
+        }
+        true
     }
 }
 
@@ -177,19 +192,6 @@ fn overall_strict<'r>(replies: &'r [Reply<'r>], recipients: usize) -> &'r Reply<
     }
     let class = |class: u16| replies.iter().find(move |reply| reply.code() / 100 == class);
     class(4).or_else(|| class(5)).or_else(|| replies.first()).unwrap_or(&replies::LOCAL_TROUBLE)
-}
-
-/// Writes the reply to a question that is answered by yes or no; true for yes.
-fn accepted(answer: Answer<'_>, standard: &Reply<'_>, out: &mut Vec<u8>) -> bool {
-    if let Some(reply) = refusal(answer) {
-        reply.write(out);
-        return false;
-    }
-    match answer {
-        Answer::Reply(reply) => reply.write(out),
-        _ => standard.write(out),
-    }
-    true
 }
 
 /// The reply that says no, if the answer does; a fault of the driver is a no as well.

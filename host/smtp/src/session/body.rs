@@ -80,7 +80,7 @@ impl Session {
         match refusal {
             None if last => Some(self.ask(Pending::Message, Question::Message)),
             None => {
-                replies::CHUNK_OK.write(out);
+                self.say(&replies::CHUNK_OK, out);
                 None
             }
             Some(reply) => {
@@ -95,7 +95,7 @@ impl Session {
     fn chunk_refused(&mut self, reply: &Reply<'static>, last: bool, out: &mut Vec<u8>) {
         if self.recipients() == 0 {
             return if self.follows_refusal(Verb::Bdat) {
-                reply.write(out);
+                self.say(reply, out);
             } else {
                 self.error(reply, out);
             };
@@ -103,7 +103,7 @@ impl Session {
         if last {
             self.refuse_message(reply, out);
         } else {
-            reply.write(out);
+            self.say(reply, out);
         }
         self.transaction = None;
         self.mail_refused = true; // the chunks under way are excused
@@ -117,7 +117,7 @@ impl Session {
             Protocol::Smtp => 1,
         };
         for _ in 0..times {
-            reply.write(out);
+            self.say(reply, out);
         }
         self.transaction = None;
         self.state = State::Commands;

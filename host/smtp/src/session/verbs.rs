@@ -84,7 +84,7 @@ impl Session {
         self.mail_refused |= verb == Verb::Mail && checked.is_err();
         match checked {
             Ok((pending, question)) => return Some(self.ask(pending, question)),
-            Err(reply) if reply.code() < 500 || self.follows_refusal(verb) => reply.write(out),
+            Err(reply) if reply.code() < 500 || self.follows_refusal(verb) => self.say(reply, out),
             Err(reply) => self.error(reply, out),
         }
         None
@@ -125,14 +125,14 @@ impl Session {
     fn simple(&mut self, verb: Verb, argument: Option<&[u8]>, out: &mut Vec<u8>) {
         match (verb, argument) {
             // RFC 5321 4.1.1.9: the argument of NOOP means nothing.
-            (Verb::Noop, _) => replies::OK.write(out),
-            (Verb::Help, _) => replies::HELP.write(out),
+            (Verb::Noop, _) => self.say(&replies::OK, out),
+            (Verb::Help, _) if self.settings.help => self.say(&replies::HELP, out),
             (Verb::Quit, None) => self.close_with(&replies::BYE, CloseReason::Quit, out),
             (Verb::Rset, None) => {
                 self.abandon();
-                replies::OK.write(out);
+                self.say(&replies::OK, out);
             }
-            (Verb::Vrfy, Some(_)) => replies::CANNOT_VERIFY.write(out),
+            (Verb::Vrfy, Some(_)) => self.say(&replies::CANNOT_VERIFY, out),
             (Verb::Quit | Verb::Rset | Verb::Vrfy, _) => self.error(&replies::BAD_ARGUMENT, out),
             _ => self.error(&replies::NOT_IMPLEMENTED, out),
         }
@@ -175,7 +175,7 @@ impl Session {
             return None;
         } else {
             self.abandon();
-            replies::READY_FOR_TLS.write(out);
+            self.say(&replies::READY_FOR_TLS, out);
             self.state = State::Handshake;
             return Some(Step::StartTls);
         };

@@ -208,6 +208,48 @@ fn one_reply_for_all_is_the_worst() {
     }
 }
 
+/// The replies that dialogues do not reach: chosen texts of several lines, LMTP and PRDR, and the last words.
+#[test]
+fn without_enhanced_codes_no_reply_has_one() {
+    let plain = |settings: Settings| session(Settings { enhanced_status_codes: false, ..settings });
+    let no = Reply::new(550, Some(Enhanced::new(5, 7, 1)), "no\nnever").unwrap();
+    let envelope = b"MAIL FROM:<> PRDR\r\nRCPT TO:<a@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\n";
+    let mut smtp = plain(Settings::default());
+    run(&mut smtp, b"EHLO a.test\r\n");
+    let refused = "550-no\r\n550 never\r\n";
+    for command in [&b"HELO a.test\r\n"[..], b"MAIL FROM:<>\r\n"] {
+        assert_eq!(answer(&mut smtp, command, Answer::Reply(&no)), refused);
+    }
+    run(&mut smtp, envelope);
+    let each = [replies::OK.clone(), no.clone()];
+    let said = answer(&mut smtp, b".\r\n", Answer::Each(&each));
+    assert!(
+        said.starts_with("353 ") && said.ends_with(&format!("\r\n250 OK\r\n{refused}250 OK\r\n"))
+    );
+    run(&mut smtp, envelope);
+    assert_eq!(
+        answer(&mut smtp, b".\r\n", Answer::Each(&each[..1])),
+        "353 One reply for each \
+        recipient follows\r\n250 OK\r\n451 Local error in processing, try again later\r\n250 OK\r\n"
+    );
+
+    let mut lmtp = plain(Settings { protocol: Protocol::Lmtp, ..Settings::default() });
+    run(&mut lmtp, b"LHLO a.test\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\n");
+    assert_eq!(answer(&mut lmtp, b".\r\n", Answer::Reply(&no)), refused);
+
+    let last_words: [(fn(&mut Session, &mut Vec<u8>), &str); 3] = [
+        (Session::timed_out, "421 Timeout, "),
+        (Session::shutting_down, "421 Server is "),
+        (|session, out| session.disconnect(&replies::TOO_BUSY, out), "421 Too many "),
+    ];
+    for (act, expected) in last_words {
+        let (mut session, mut out) = (plain(Settings::default()), Vec::new());
+        run(&mut session, b"EHLO a.test\r\n");
+        act(&mut session, &mut out);
+        assert!(out.starts_with(expected.as_bytes()), "{}", out.escape_ascii());
+    }
+}
+
 #[test]
 fn xclient_asks_for_a_new_greeting() {
     let settings = Settings { xclient: true, ..Settings::default() };

@@ -42,14 +42,15 @@ fn what_is_left_out_has_the_default() {
 fn every_key_is_taken_over() {
     let (server, warnings) = check(
         r#""HOST_NAME": "mail.example.com", "max_size": 1000000, "timeout": 180, "max_clients": 1000,
-           "log_file": "/var/log/mail.log", "xclient_on": true, "max_rcpt": 200, "max_errors": 3,
+           "log_file": "/var/log/mail.log", "xclient_on": true, "xforward_on": false, "max_rcpt": 200, "max_errors": 3,
            "max_unrecognised": 4, "max_messages": 5, "max_clients_per_ip": 6,
            "max_connects_per_minute": 7, "proxy_protocol": "require",
            "session_timeout": 100, "min_data_rate": 200, "require_helo": false,
            "bare_newline": "Normalize", "greet_delay": "1.5s", "protocol": "LMTP",
            "trusted_proxies": ["10.0.0.0/8", "::1"],
            "extensions": {"pipelining": false, "eight_bit_mime": false, "smtputf8": false,
-               "chunking": false, "dsn": false, "limits": false, "requiretls": false}"#,
+               "chunking": false, "dsn": false, "limits": false, "requiretls": false, "size": false,
+               "enhanced_status_codes": false, "prdr": false, "help": false}"#,
     )
     .unwrap();
     assert_eq!(warnings, [""; 0]);
@@ -85,10 +86,28 @@ fn every_key_is_taken_over() {
             dsn: false,
             limits: false,
             requiretls: false,
+            size: false,
+            enhanced_status_codes: false,
+            prdr: false,
+            help: false,
         },
         ..Server::new("127.0.0.1:2526".parse().unwrap())
     };
     assert_eq!(server, expected);
+}
+
+#[test]
+fn xforward_goes_with_xclient_unless_it_is_said() {
+    for (members, xclient, xforward, trusted) in [
+        (r#""max_rcpt": 100"#, false, false, false),
+        (r#""xclient_on": true"#, true, true, true),
+        (r#""xclient_on": true, "xforward_on": false"#, true, false, true),
+        (r#""xforward_on": true"#, false, true, true),
+    ] {
+        let (server, _) = check(members).unwrap();
+        assert_eq!((server.xclient, server.xforward), (xclient, xforward), "{members}");
+        assert_eq!(!server.trusted_proxies.is_empty(), trusted, "{members}");
+    }
 }
 
 #[test]
