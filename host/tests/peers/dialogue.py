@@ -23,9 +23,10 @@ class Transaction:
     mail: bytes = b""
     chunks: list = dataclasses.field(default_factory=list)
     replies: list = dataclasses.field(default_factory=list)
+    each: bool = False
 
     def answers(self):
-        """LMTP: each accepted recipient and the reply that it got after the data."""
+        """LMTP and PRDR: each accepted recipient and the reply that it got after the data."""
         return dict(zip(self.recipients, self.replies, strict=False))
 
 
@@ -72,8 +73,8 @@ class Dialogue:
 
     def deliveries(self):
         for one in self.transactions:
-            # SMTP has one reply for all recipients, LMTP one for each (RFC 2033 section 4.2).
-            answers = one.answers() if self.lmtp else dict.fromkeys(one.recipients, (one.replies or [""])[-1])
+            # SMTP has one reply for all recipients, LMTP (RFC 2033 section 4.2) and PRDR one for each.
+            answers = one.answers() if one.each else dict.fromkeys(one.recipients, (one.replies or [""])[-1])
             for recipient, reply in answers.items():
                 if reply.startswith("2"):
                     yield Delivery(one.sender, recipient, len(one.recipients) == 1, one.mail)
@@ -112,20 +113,36 @@ class Dialogue:
     def _data(self):
         one = self.transactions[-1]
         one.mail = self._client.mail()
-        for _ in one.recipients if self.lmtp else [None]:
-            one.replies.append(self._server.reply())
-            self.exchanges.append((f"({len(one.mail)} octets of mail)", one.replies[-1]))
+        self._verdicts(one, f"({len(one.mail)} octets of mail)")
 
     def _chunk(self, line, octets, last):
         one = self.transactions[-1] if self.transactions else None
-        for _ in one.recipients if self.lmtp and last and one else [None]:
-            reply = self._server.reply()
-            self.exchanges.append((line.decode(), reply))
-            if one and last:
-                one.replies.append(reply)
         if one:
             one.chunks.append(len(octets))
             one.mail += octets
+        if one and last:
+            self._verdicts(one, line.decode())
+        else:
+            self._heard(line.decode())
+
+    def _verdicts(self, one, command):
+        """The replies after the data: one for all, or one for each recipient. With PRDR those stand between 353 and a last one."""
+        one.each = self.lmtp
+        if not self.lmtp:
+            first = self._heard(command)
+            one.each = first.startswith("353")
+            if not one.each:
+                one.replies.append(first)
+                return
+        for _ in one.recipients:
+            one.replies.append(self._heard(command))
+        if not self.lmtp:
+            self._heard(command)
+
+    def _heard(self, command):
+        reply = self._server.reply()
+        self.exchanges.append((command, reply))
+        return reply
 
 
 class Stream:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Exim relays to guerrillad: CHUNKING with PIPELINING, SMTPUTF8, SIZE, LMTP, and the troubles that mail has on its way.
+"""Exim relays to guerrillad: CHUNKING with PIPELINING, SMTPUTF8, SIZE, DSN, PRDR, LMTP, and the troubles that mail has on its way.
 
 Exim speaks BDAT wherever CHUNKING is offered, which Postfix does not. Private guerrillad daemons are started, every mail
 goes in by `exim`. At the end each reply 250 that Exim heard is held against the files on disk: nothing lost, nothing
@@ -16,7 +16,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "clients"))
 import packages
 import scene
 from exim_instance import Exim
-from receiver import Receiver
+from receiver import HONOURING, Receiver
 from scene import expect, fault_of_bounce
 from target import Report
 
@@ -26,6 +26,7 @@ SERVERS = {
     "few.example.test": {"max_rcpt": 3},
     "bare.example.test": {"max_size": 67108864, "extensions": {"smtputf8": False, "chunking": False}},
 }
+DSN_SERVERS = {"dsn.example.test": {}}
 LMTP_SERVERS = {"lmtp.example.test": {"protocol": "lmtp"}}
 LMTP_USERS = "alice=-1:-1,bob=-1:-1,carol=-1:-1"
 
@@ -36,8 +37,8 @@ SHORT = b"Subject: short\r\n\r\nOne line.\r\n.\r\n..\r\n.end\r\n"
 class Bench:
     """Exim with guerrillad behind it, and which domain goes to which server."""
 
-    def __init__(self, arguments, directory, root, smtp, lmtp):
-        self.arguments, self.smtp, self.lmtp = arguments, smtp, lmtp
+    def __init__(self, arguments, directory, root, smtp, lmtp, honouring):
+        self.arguments, self.smtp, self.lmtp, self.honouring = arguments, smtp, lmtp, honouring
         self.mx, self.small = smtp.recorders["mx.example.test"], smtp.recorders["small.example.test"]
         self.few, self.bare = smtp.recorders["few.example.test"], smtp.recorders["bare.example.test"]
         self.lmtp_server = lmtp.recorders["lmtp.example.test"]
@@ -45,13 +46,14 @@ class Bench:
             ("small.test", "esmtp", self.small.port),
             ("few.test", "esmtp", self.few.port),
             ("bare.test", "esmtp", self.bare.port),
+            ("honoured.test", "esmtp", honouring.recorders["dsn.example.test"].port),
             ("lmtp.test", "lmtp", self.lmtp_server.port),
             ("*", "esmtp", self.mx.port),
         ]
         self.exim = Exim(root, directory, routes)
 
     def recorders(self):
-        return [self.mx, self.small, self.few, self.bare, self.lmtp_server]
+        return [self.mx, self.small, self.few, self.bare, self.lmtp_server, *self.honouring.recorders.values()]
 
 
 def sample_mails(bench):
@@ -150,6 +152,36 @@ def dsn(bench):
     yield f"parameters of DSN: {asked}", expect(bool(asked) == seen.offers("DSN"), envelope)
 
 
+def dsn_honoured(bench):
+    """Where a processor honours DSN, Exim hands on what was asked and leaves the notifications to it."""
+    sender = "honoured-sender@example.com"
+    for recipient, notify in {"told@honoured.test": "SUCCESS,FAILURE,DELAY", "never@honoured.test": "NEVER"}.items():
+        of_mail, of_recipient = {"RET": "HDRS", "ENVID": "envelope+2Bid"}, {"NOTIFY": notify, "ORCPT": "rfc822;first@example.net"}
+        spoken = [" ".join(f"{keyword}={value}" for keyword, value in one.items()) for one in (of_mail, of_recipient)]
+        bench.exim.submit_by_smtp(spoken[0], sender, [recipient], SHORT, spoken[1])
+        yield f"{recipient}: relayed", bench.exim.settle(lambda recipient=recipient: bench.honouring.files(recipient))
+        checks = scene.dsn_honoured(bench.honouring, recipient, of_mail, of_recipient)
+        yield from ((f"{recipient}: {check}", fault) for check, fault in checks)
+    yield "nothing is left in the queue", bench.exim.settle(lambda: bench.exim.queued() == 0)
+    yield "Exim has told the sender nothing", expect(not bench.smtp.files(sender), bench.smtp.files(sender))
+
+
+def prdr(bench):
+    """Exim asks for PRDR when there are several recipients: one is refused after the data, the others have the mail."""
+    sender, recipients = "prdr-sender@example.com", [f"prdr-{number}@honoured.test" for number in range(3)]
+    bench.exim.submit(sender, recipients, b"X-Answer-Recipient: 1 reject 550 5.7.1 Not for you\r\n" + SHORT)
+    yield "one of three is returned", bench.exim.settle(lambda: bench.smtp.files(sender))
+    seen = bench.honouring.recorders["dsn.example.test"].about(recipients[0])[0]
+    one = seen.transactions[-1]
+    yield "MAIL had PRDR", expect("PRDR" in one.parameters.split(), seen.text())
+    codes = [reply[:3] for reply in one.replies]
+    yield "a reply for each recipient", expect(one.each and codes == ["250", "550", "250"], seen.text())
+    kept = [len(bench.honouring.files(recipient)) for recipient in one.recipients]
+    yield "who heard 250 has it, once", expect(kept == [1, 0, 1], kept)
+    yield "only the refused one bounces", fault_of_bounce(bench.smtp.files(sender), one.recipients[1], "550 5.7.1")
+    yield "nothing is left in the queue", bench.exim.settle(lambda: bench.exim.queued() == 0)
+
+
 def lmtp(bench):
     recipients = [f"{name}@lmtp.test" for name in ("alice", "unknown", "bob", "carol")]
     sender = "lmtp-sender@example.com"
@@ -234,6 +266,8 @@ SCENES = {
     "smtputf8": smtputf8,
     "size": size,
     "dsn": dsn,
+    "dsn honoured": dsn_honoured,
+    "prdr": prdr,
     "lmtp": lmtp,
     "many recipients": many_recipients,
     "concurrency": concurrency,
@@ -251,11 +285,12 @@ def main():
         with (
             Receiver(arguments, home / "smtp", SERVERS) as smtp,
             Receiver(arguments, home / "lmtp", LMTP_SERVERS, LMTP_USERS, validate="") as lmtp_receiver,
+            Receiver(arguments, home / "dsn", DSN_SERVERS, save=HONOURING) as honouring,
         ):
-            bench = packages.or_exit(lambda: Bench(arguments, home / "exim", root, smtp, lmtp_receiver))
+            bench = packages.or_exit(lambda: Bench(arguments, home / "exim", root, smtp, lmtp_receiver, honouring))
             print(f"Exim {bench.exim.version()}", flush=True)
             scene.play(report, arguments, SCENES, bench)
-            scene.note(report, "accounts", scene.accounts({"SMTP": smtp, "LMTP": lmtp_receiver}))
+            scene.note(report, "accounts", scene.accounts({"SMTP": smtp, "LMTP": lmtp_receiver, "DSN": honouring}))
     return report.finish()
 
 

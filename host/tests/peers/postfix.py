@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Postfix relays to guerrillad: PIPELINING, 8BITMIME, SMTPUTF8, SIZE, LMTP, and the troubles that mail has on its way.
+"""Postfix relays to guerrillad: PIPELINING, 8BITMIME, SMTPUTF8, SIZE, DSN, LMTP, and the troubles that mail has on its way.
 
 A private Postfix and private guerrillad daemons are started, every mail goes in by Postfix's `sendmail`. At the end each
 reply 250 that Postfix heard is held against the files on disk: nothing lost, nothing twice, every octet as it was sent.
@@ -16,7 +16,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "clients"))
 import packages
 import scene
 from postfix_instance import Postfix
-from receiver import Receiver
+from receiver import HONOURING, Receiver
 from scene import expect, fault_of_bounce
 from target import Report
 
@@ -27,6 +27,7 @@ SERVERS = {
     "bare.example.test": {"extensions": {"smtputf8": False, "eight_bit_mime": False, "pipelining": False, "chunking": False}},
 }
 CRASH_SERVERS = {"crash.example.test": {}}
+DSN_SERVERS = {"dsn.example.test": {}}
 LMTP_SERVERS = {"lmtp.example.test": {"protocol": "lmtp"}}
 LMTP_USERS = "alice=-1:-1,bob=-1:-1,carol=-1:-1"
 
@@ -37,14 +38,16 @@ SHORT = b"Subject: short\r\n\r\nOne line.\r\n.\r\n..\r\n.end\r\n"
 class Bench:
     """Postfix with guerrillad behind it, and which domain goes to which server."""
 
-    def __init__(self, arguments, smtp, lmtp, crashing, postfix):
+    def __init__(self, arguments, smtp, lmtp, crashing, honouring, postfix):
         self.arguments, self.smtp, self.lmtp, self.crashing, self.postfix = arguments, smtp, lmtp, crashing, postfix
+        self.honouring = honouring
         self.mx, self.small = smtp.recorders["mx.example.test"], smtp.recorders["small.example.test"]
         self.few, self.bare = smtp.recorders["few.example.test"], smtp.recorders["bare.example.test"]
         self.lmtp_server = lmtp.recorders["lmtp.example.test"]
 
     def recorders(self):
-        return [self.mx, self.small, self.few, self.bare, self.lmtp_server, *self.crashing.recorders.values()]
+        others = [*self.crashing.recorders.values(), *self.honouring.recorders.values()]
+        return [self.mx, self.small, self.few, self.bare, self.lmtp_server, *others]
 
 
 def routes(*receivers):
@@ -56,6 +59,7 @@ def routes(*receivers):
         "blind.test": f"blind:[127.0.0.1]:{port['small.example.test']}",
         "few.test": f"smtp:[127.0.0.1]:{port['few.example.test']}",
         "bare.test": f"smtp:[127.0.0.1]:{port['bare.example.test']}",
+        "honoured.test": f"smtp:[127.0.0.1]:{port['dsn.example.test']}",
         "crash.test": f"smtp:[127.0.0.1]:{port['crash.example.test']}",
         "later.test": f"lmtp:inet:[127.0.0.1]:{port['lmtp.example.test']}",
         "lmtp.test": f"lmtp:inet:[127.0.0.1]:{port['lmtp.example.test']}",
@@ -161,6 +165,19 @@ def dsn(bench):
     # RFC 3461 section 5.2.2: the last host that knows DSN tells that it relayed the mail to one that does not.
     action = b"Action: delivered" if seen.offers("DSN") else b"Action: relayed"
     yield f"the notification says {action.decode()!r}", expect(action in bench.smtp.files(sender)[0], bench.smtp.files(sender))
+
+
+def dsn_honoured(bench):
+    """Where a processor honours DSN, Postfix hands on what was asked and leaves the notifications to it."""
+    sender = "honoured-sender@example.com"
+    for recipient, notify in {"told@honoured.test": "SUCCESS,FAILURE,DELAY", "never@honoured.test": "NEVER"}.items():
+        bench.postfix.submit(sender, [recipient], SHORT, "-N", notify.lower(), "-R", "hdrs", "-V", "envelope+id")
+        yield f"{recipient}: relayed", bench.postfix.settle(lambda recipient=recipient: bench.honouring.files(recipient))
+        of_recipient = {"NOTIFY": notify, "ORCPT": f"rfc822;{recipient}"}
+        checks = scene.dsn_honoured(bench.honouring, recipient, {"RET": "HDRS", "ENVID": "envelope+2Bid"}, of_recipient)
+        yield from ((f"{recipient}: {check}", fault) for check, fault in checks)
+    yield "nothing is left in the queue", bench.postfix.settle(lambda: bench.postfix.queued() == 0)
+    yield "Postfix has told the sender nothing", expect(not bench.smtp.files(sender), bench.smtp.files(sender))
 
 
 def lmtp(bench):
@@ -292,6 +309,7 @@ SCENES = {
     "smtputf8": smtputf8,
     "size": size,
     "dsn": dsn,
+    "dsn honoured": dsn_honoured,
     "lmtp": lmtp,
     "lmtp deferral": lmtp_deferral,
     "many recipients": many_recipients,
@@ -313,13 +331,14 @@ def main():
             Receiver(arguments, home / "smtp", SERVERS) as smtp,
             Receiver(arguments, home / "lmtp", LMTP_SERVERS, LMTP_USERS, validate="") as lmtp_receiver,
             Receiver(arguments, home / "crash", CRASH_SERVERS) as crashing,
-            Postfix(root, home / "postfix", routes(smtp, lmtp_receiver, crashing)) as postfix,
+            Receiver(arguments, home / "dsn", DSN_SERVERS, save=HONOURING) as honouring,
+            Postfix(root, home / "postfix", routes(smtp, lmtp_receiver, crashing, honouring)) as postfix,
         ):
             print(f"Postfix {postfix.version()}", flush=True)
-            bench = Bench(arguments, smtp, lmtp_receiver, crashing, postfix)
+            bench = Bench(arguments, smtp, lmtp_receiver, crashing, honouring, postfix)
             scene.play(report, arguments, SCENES, bench)
             postfix.stop()
-            scene.note(report, "accounts", scene.accounts({"SMTP": smtp, "LMTP": lmtp_receiver}))
+            scene.note(report, "accounts", scene.accounts({"SMTP": smtp, "LMTP": lmtp_receiver, "DSN": honouring}))
     return report.finish()
 
 

@@ -10,6 +10,12 @@ import time
 from maildir import Maildir
 from recorder import Recorder
 
+KEPT_AND_HASHED = "HeadersParser|Header|Hasher|MailDir"
+# Of the plugin for tests: Honours says that it honours DSN and logs what it was asked, Answers answers what the mail says.
+HONOURING = "HeadersParser|Header|Honours|Answers|MailDir"
+
+ASKED = re.compile(r"Honours: (\S+) asked \[(.*)\] of \[(.*)\]$", re.MULTILINE)
+PARAMETER = re.compile(r'\("([^"]+)", (?:Some\("([^"]*)"\)|None)\)')
 LISTENING = re.compile(r"listening on \S*:(\d+) as (\S+)$", re.MULTILINE)
 SECONDS = 20.0
 
@@ -17,10 +23,11 @@ SECONDS = 20.0
 class Receiver:
     """One guerrillad with a maildir for each address below `mail`; every server stands behind a Recorder.
 
-    `servers` maps a name to the server's keys. `users` is the maildir_user_map; the default takes everybody.
+    `servers` maps a name to the server's keys. `users` is the maildir_user_map; the default takes everybody. `save` is the
+    chain that keeps a mail.
     """
 
-    def __init__(self, arguments, directory, servers, users="*=-1:-1", validate="MailDir"):
+    def __init__(self, arguments, directory, servers, users="*=-1:-1", validate="MailDir", save=KEPT_AND_HASHED):
         if not pathlib.Path(arguments.daemon).is_file():
             raise SystemExit(f"no daemon at {arguments.daemon}: build it (make build) or name it with --daemon")
         self.directory = pathlib.Path(directory)
@@ -32,7 +39,7 @@ class Receiver:
             "log_level": "debug",
             "allowed_hosts": ["."],
             "backend_config": {
-                "save_process": "HeadersParser|Header|Hasher|MailDir",
+                "save_process": save,
                 "validate_process": validate,
                 "primary_mail_host": "mx.example.test",
                 "maildir_path": f"{self.mail}/[domain]/[user]",
@@ -89,6 +96,13 @@ class Receiver:
         """The delivered files of an address, as bytes."""
         box = self.box(address)
         return [box.read(name) for name in sorted(box.names())]
+
+    def asked(self, address):
+        """What reached the processor Honours with the mail for `address`: the parameters of MAIL and of its RCPT, as dicts."""
+        found = [(mail, rcpt) for named, rcpt, mail in ASKED.findall(self.log.read_text()) if named == address]
+        if len(found) != 1:
+            raise LookupError(f"Honours has seen {len(found)} mails for {address}")
+        return tuple(dict(PARAMETER.findall(parameters)) for parameters in found[0])
 
     def deliveries(self):
         """Everything that a peer was told is kept, over all servers."""

@@ -11,14 +11,14 @@ import packages
 import samples
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
-RELEASE = TESTS.parents[1] / "target" / "release"
+DEBUG = TESTS.parents[1] / "target" / "debug"
 MOST_SHOWN = 2
 
 
 def arguments_of(description):
     options = argparse.ArgumentParser(description=description)
-    options.add_argument("--daemon", type=pathlib.Path, default=RELEASE / "guerrillad", help="the binary (default: %(default)s)")
-    options.add_argument("--plugins", type=pathlib.Path, default=RELEASE / "plugins", help="its plugins (default: %(default)s)")
+    options.add_argument("--daemon", type=pathlib.Path, default=DEBUG / "guerrillad", help="the binary (default: %(default)s)")
+    options.add_argument("--plugins", type=pathlib.Path, default=DEBUG / "peer-plugins", help="its plugins, as scripts/test puts them together (default: %(default)s)")
     options.add_argument("--unpacked", type=pathlib.Path, default=packages.UNPACKED, help="where MTAs are kept (default: %(default)s)")
     options.add_argument("--mails", type=pathlib.Path, default=TESTS / "mails", help="directory of the sample mails")
     options.add_argument("--only", default="", help="only scenes whose name contains this")
@@ -58,6 +58,29 @@ def accounts(receivers):
         yield check, receiver.fault_of_accounts()
         status = receiver.stop()
         yield f"the {name} daemon ends well", expect(status == 0, f"exit status {status}")
+
+
+def dsn_honoured(receiver, recipient, of_mail, of_recipient):
+    """Checks that what the MTA asked for is what `of_mail` and `of_recipient` say, and that a processor was given all of it."""
+    seen = receiver.recorders["dsn.example.test"].about(recipient)[-1]
+    sent = words(seen.transactions[-1].parameters), words(seen.transactions[-1].rcpt_parameters[-1])
+    yield "DSN was offered", expect(seen.offers("DSN"), seen.text())
+    wanted = {**of_mail, **of_recipient}
+    found = {keyword: value for one in sent for keyword, value in one.items() if keyword in ("RET", "ENVID", "NOTIFY", "ORCPT")}
+    yield f"sent: {found}", expect(flags(found) == flags(wanted), f"expected {wanted}")
+    given = receiver.asked(recipient)
+    yield "the processor was given all parameters", expect(given == sent, f"{given} instead of {sent}")
+
+
+def words(parameters):
+    """The parameters of MAIL or RCPT, by keyword."""
+    parts = (word.partition("=") for word in parameters.split())
+    return {keyword: value for keyword, _, value in parts}
+
+
+def flags(parameters):
+    """The order of the words behind NOTIFY means nothing."""
+    return {keyword: sorted(value.split(",")) for keyword, value in parameters.items()}
 
 
 def all_samples(arguments):
