@@ -47,6 +47,7 @@ impl Listeners {
         shared: &Shared,
         shards: &Shards,
     ) {
+        self.ending.retain(|server| !server.is_empty());
         let pipeline = Arc::clone(&shared.policy.load().pipeline);
         let mut before = std::mem::take(&mut self.open);
         for PreparedServer { index, tls, sockets } in prepared {
@@ -75,6 +76,13 @@ impl Listeners {
         self.end(before);
     }
 
+    /// Waits until the sockets of the ending servers are closed: whoever connects from then on finds others, or nobody.
+    pub(super) async fn closed(&self) {
+        for server in &self.ending {
+            server.closed().await;
+        }
+    }
+
     fn end(&mut self, listeners: Vec<Listener>) {
         for Listener { listen, current, .. } in listeners {
             tracing::info!("no longer listening on {listen}");
@@ -82,7 +90,6 @@ impl Listeners {
             server.begin_stop();
             self.ending.push(server);
         }
-        self.ending.retain(|server| !server.is_empty());
     }
 
     /// Lets no new client in anywhere and asks those that are there to end.

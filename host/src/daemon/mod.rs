@@ -125,7 +125,10 @@ impl Daemon {
         });
         let (prepared, present) =
             prepared.await.map_err(|lost| StartError::Threads(lost.into()))??;
-        Ok(self.put(config, prepared, &present))
+        let changes = self.put(config, prepared, &present);
+        // It has happened; this only lets the caller know when the last socket is closed.
+        let _ = tokio::time::timeout(SOCKETS_CLOSE, self.listeners.closed()).await;
+        Ok(changes)
     }
 
     fn put(&mut self, config: Arc<Config>, prepared: Prepared, present: &Present) -> Vec<Change> {
@@ -251,6 +254,9 @@ impl Daemon {
 fn threads() -> usize {
     available_parallelism().map_or(1, usize::from)
 }
+
+/// How long the closing of sockets is waited for: the next turn of each thread's loop.
+const SOCKETS_CLOSE: Duration = Duration::from_secs(1);
 
 /// How long a stage may take to finish what it has in hand at the end.
 const STAGES_END: Duration = Duration::from_secs(5);

@@ -38,14 +38,15 @@ impl Shards {
     /// Accepts on a socket, on one of the threads.
     pub(super) fn listen(&self, shard: usize, server: Arc<ArcSwap<Server>>, socket: Socket) {
         let Some(shard) = self.shards.get(shard) else { return };
-        shard.runtime.spawn(async move {
+        let tracker = server.load_full();
+        shard.runtime.spawn(tracker.accepting(async move {
             match socket.into_listening() {
                 Ok(socket) => accept(server, socket).await,
                 Err(error) => {
                     tracing::error!("cannot listen on {}: {error}", server.load().listener);
                 }
             }
-        });
+        }));
     }
 
     /// Ends the threads. What still runs on them is dropped.

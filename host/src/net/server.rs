@@ -53,6 +53,8 @@ pub(crate) struct Server {
     pub(super) stop: CancellationToken,
     /// Its connections.
     pub(super) connections: TaskTracker,
+    /// What takes them in, one task for each socket.
+    accepting: TaskTracker,
     /// Whether connections of trusted proxies begin with a PROXY header.
     pub(super) proxy_protocol: ProxyProtocol,
     takes_proxy_commands: bool,
@@ -84,6 +86,7 @@ impl Server {
             route,
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
+            accepting: TaskTracker::new(),
             proxy_protocol: config.proxy_protocol,
             takes_proxy_commands: config.xclient || config.xforward,
             trusted_proxies: config.trusted_proxies.clone(),
@@ -108,6 +111,7 @@ impl Server {
         Self {
             stop: self.stop.clone(),
             connections: self.connections.clone(),
+            accepting: self.accepting.clone(),
             admission: Arc::clone(&self.admission),
             served: Arc::clone(&self.served),
             ..Self::new(config, Arc::clone(&self.policy), pipeline, storage, tls, route)
@@ -137,7 +141,18 @@ impl Server {
     /// Lets no new client in and asks those that are there to end.
     pub(crate) fn begin_stop(&self) {
         self.stop.cancel();
+        self.accepting.close();
         self.connections.close();
+    }
+
+    /// A task that takes connections in.
+    pub(crate) fn accepting<F: Future>(&self, task: F) -> impl Future<Output = F::Output> + use<F> {
+        self.accepting.track_future(task)
+    }
+
+    /// Waits until its sockets are closed.
+    pub(crate) async fn closed(&self) {
+        self.accepting.wait().await;
     }
 
     /// Waits until all connections have ended.

@@ -214,16 +214,24 @@ impl Stage {
         &self,
         txn: Box<Transaction>,
     ) -> Result<(Box<Transaction>, Result<(), String>), Lost> {
+        let since = Instant::now();
         let called = match self.pool.get() {
             None => self.instance.settled(txn),
             Some(pool) => {
-                let instance = Arc::clone(&self.instance);
-                pool.run(move || instance.settled(txn)).await.map_err(|_| Lost)?
+                let (instance, figures) = (Arc::clone(&self.instance), Arc::clone(&self.figures));
+                let call = move || {
+                    let _flight = figures.flight(None, true);
+                    instance.settled(txn)
+                };
+                pool.run(call).await.map_err(|_| Lost)?
             }
         };
         let (mut txn, status) = answer(called).await?;
         let why = txn.explanation.take();
-        Ok((txn, outcome(status, why)))
+        let settled = outcome(status, why);
+        self.figures.told(Event::SETTLED, settled.is_ok());
+        self.figures.took(since);
+        Ok((txn, settled))
     }
 
     /// Tells a fact on this thread; only for inline stages.

@@ -38,7 +38,7 @@ fn calls_answers_and_faults_are_counted() {
     let lines = lines(daemon);
     assert_says(line(&lines, "Header"), &["processor Header, built-in)", "save.continue=3 "]);
     let panics = line(&lines, "Panics");
-    assert_says(panics, &["plugin misbehaving-plugin ", "API 1.0", "rustc 1.", "generation 0)"]);
+    assert_says(panics, &["plugin misbehaving-plugin ", "API 1.0", "rustc 1.", "generation 1)"]);
     assert_says(panics, &[": calls=3 save.continue=2 save.fault=1 timed=3 mean=", " panics=1 "]);
     // The third mail never got there; each connection has a beginning and an end.
     let recorder = line(&lines, "Recorder");

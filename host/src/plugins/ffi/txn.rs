@@ -134,7 +134,7 @@ extern "C" fn number<'a>(ctx: RRef<'a, ()>, field: NumberField) -> ROption<u64> 
                 u64::try_from(left.as_millis()).unwrap_or(u64::MAX)
             }),
             NumberField::MESSAGES => Some(client.messages),
-            NumberField::ANSWERS_EACH => Some(client.lmtp.into()),
+            NumberField::ANSWERS_EACH => Some((client.lmtp || envelope.each_answered).into()),
             _ => None,
         };
         value.map_or(RNone, RSome)
