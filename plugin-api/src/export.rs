@@ -19,8 +19,18 @@ pub type Create = fn(&abi::Host, &str, &mut ROption<InstanceBox>) -> Status;
 
 /// Makes an instance of `P` and puts it into `out`.
 pub fn create<P: Plugin>(host: &abi::Host, config: &str, out: &mut ROption<InstanceBox>) -> Status {
+    create_by(P::create, host, config, out)
+}
+
+/// The same, by a function other than `P`'s own: a program with the host inside may capture what is its own.
+pub fn create_by<P: Plugin>(
+    make: impl FnOnce(Host, P::Config) -> Result<P, String>,
+    host: &abi::Host,
+    config: &str,
+    out: &mut ROption<InstanceBox>,
+) -> Status {
     let host = Host::new(*host);
-    let made = guard(host, || P::create(host, parse(config)?));
+    let made = guard(host, || make(host, parse(config)?));
     match made {
         Ok(Ok(plugin)) => {
             current::made(host);

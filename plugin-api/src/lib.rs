@@ -274,7 +274,7 @@ pub mod __border {
     pub use guerrilla_plugin_abi::note::Note;
     pub use guerrilla_plugin_abi::{Host, InstanceBox, Root_Ref, Status};
 
-    pub use crate::export::{Create, create, create_named, root};
+    pub use crate::export::{Create, create, create_by, create_named, root};
     pub use crate::manifest::{FileInfo, ProcessorInfo};
     pub use crate::panics::install_hook;
 }

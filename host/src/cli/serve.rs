@@ -89,7 +89,7 @@ async fn live(args: &ServeArgs, config: Config, log: &Log) -> Result<(), Failure
     tracing::info!("guerrillad {} starting", env!("CARGO_PKG_VERSION"));
     raise_file_limit();
     let mut watch = PluginWatch::of(&config);
-    let daemon = Daemon::start_with(&config, Some(log.clone()))?;
+    let daemon = Daemon::builder().config(config).log(log.clone()).start()?;
     tracing::info!("ready");
     let mut running = Running { args, daemon, pid_file };
     let name = loop {

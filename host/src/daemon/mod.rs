@@ -3,9 +3,12 @@
 //! Everything that can fail happens before anything is put to work ([`prepare`]): a daemon either runs as configured or
 //! says in full why not, and a reload that cannot be done changes nothing.
 //!
+//! A program that has a daemon inside begins with [`Daemon::builder`].
+//!
 //! What a reload leaves alone: connections keep the settings they began with, transactions the hosts and chains they
 //! began with, stages whose settings and file are the same everything they have.
 
+mod builder;
 mod error;
 mod listeners;
 mod pid_file;
@@ -22,6 +25,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
 use tokio::task;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{Change, Config, ServerChange};
 use crate::mail::{Budget, Storage};
@@ -30,6 +34,7 @@ pub use crate::net::{BindError, TlsError};
 use crate::observe::{Log, LogError, PreparedLog};
 use crate::pipeline;
 use crate::plugins::ffi::host::figures;
+pub use builder::Builder;
 pub use error::StartError;
 use listeners::{Listeners, Shared};
 pub use pid_file::{PidFile, PidFileError};
@@ -49,6 +54,7 @@ pub struct Daemon {
     files: PluginFiles,
     budget: Arc<Budget>,
     log: Option<Log>,
+    stopper: Stopper,
     changes: broadcast::Sender<Change>,
 }
 
@@ -61,24 +67,23 @@ pub enum Ended {
     Cut(u32),
 }
 
-impl Daemon {
-    /// Starts a daemon of this configuration.
-    ///
-    /// # Errors
-    /// When anything of it cannot be had; nothing is left running then.
-    pub fn start(config: &Config) -> Result<Self, StartError> {
-        Self::start_with(config, None)
-    }
+/// Ends a daemon that waits ([`Daemon::wait`]) in another part of the program.
+#[derive(Clone, Debug, Default)]
+pub struct Stopper(CancellationToken);
 
-    /// The same, with a log that goes by the configuration, now and after each reload.
-    ///
-    /// # Errors
-    /// As [`start`](Self::start); also when a log file cannot be opened.
-    pub fn start_with(config: &Config, log: Option<Log>) -> Result<Self, StartError> {
+impl Stopper {
+    /// Lets it end.
+    pub fn stop(&self) {
+        self.0.cancel();
+    }
+}
+
+impl Daemon {
+    fn start(config: Config, log: Option<Log>, files: PluginFiles) -> Result<Self, StartError> {
         let threads = threads();
         let shards = Shards::start(threads).map_err(StartError::Threads)?;
-        let present = Present { log: log.clone(), ..Present::default() };
-        let prepared = match prepare(config, &present, threads) {
+        let present = Present { log: log.clone(), files, ..Present::default() };
+        let prepared = match prepare(&config, &present, threads) {
             Ok(prepared) => prepared,
             Err(error) => {
                 shards.stop();
@@ -89,13 +94,14 @@ impl Daemon {
         let policy =
             Policy { allowed_hosts: config.allowed_hosts.clone(), pipeline: Arc::new(pipeline) };
         let mut daemon = Self {
-            config: Arc::new(config.clone()),
+            budget: Arc::new(Budget::new(config.spool.max_memory)),
+            config: Arc::new(config),
             shards,
             listeners: Listeners::default(),
             policy: Arc::new(ArcSwap::from_pointee(policy)),
             files,
-            budget: Arc::new(Budget::new(config.spool.max_memory)),
             log,
+            stopper: Stopper::default(),
             changes: broadcast::Sender::new(MOST_UNREAD),
         };
         daemon.log_by(lines);
@@ -228,6 +234,17 @@ impl Daemon {
     fn tell(&self, change: Change) {
         // An error says that nobody listens.
         let _ = self.changes.send(change);
+    }
+
+    /// What another part of the program can end it with.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits until somebody stops it, then ends it as [`shutdown`](Self::shutdown) does.
+    pub async fn wait(self, deadline: Duration) -> Ended {
+        self.stopper.0.cancelled().await;
+        self.shutdown(deadline).await
     }
 
     /// Ends the daemon: no new clients; messages in flight are finished and answered, then 421. Returns as soon as all

@@ -6,7 +6,9 @@ use crate::config::Config;
 use crate::plugins::catalogue::Catalogue;
 use crate::plugins::ffi::Constructor;
 use crate::plugins::probe;
-use crate::plugins::{Digest, LoadError, LoadOptions, LoadedFile, Manifest, OnError, load_dir};
+use crate::plugins::{
+    Digest, LoadError, LoadOptions, LoadedFile, Manifest, OnError, Processor, load_dir,
+};
 use crate::processors;
 
 /// Files of the plugins directory that cannot be used.
@@ -35,12 +37,22 @@ pub(super) struct PluginFiles {
     mapped: Arc<Mutex<Vec<LoadedFile>>>,
     /// Content of the files that were in the directory.
     present: Vec<Digest>,
+    /// Processors of the program that the daemon is part of.
+    code: Vec<(Processor, Constructor)>,
 }
 
 impl PluginFiles {
+    /// None yet, beside these processors that are no files.
+    pub(super) fn beside(code: Vec<(Processor, Constructor)>) -> Self {
+        Self { code, ..Self::default() }
+    }
+
     /// All processors, with those of the plugins directory if there is one; files are looked at anew.
     pub(super) fn catalogue(&mut self, config: &Config) -> Result<Catalogue, PluginsError> {
         let mut catalogue = builtins();
+        for (processor, constructor) in &self.code {
+            catalogue.add(processor.clone(), constructor.clone(), "this program");
+        }
         let before = std::mem::take(&mut self.present);
         let Some(dir) = &config.plugins_dir else { return Ok(catalogue) };
         let wanted = &config.plugins;
@@ -68,7 +80,7 @@ impl PluginFiles {
             self.present.push(file.sha256);
             let (origin, constructor) = (file.path.display().to_string(), file.constructor());
             for processor in &file.manifest.processors {
-                catalogue.add(processor.clone(), constructor, &origin);
+                catalogue.add(processor.clone(), constructor.clone(), &origin);
             }
             if !before.contains(&file.sha256) {
                 announce(&file);

@@ -193,7 +193,7 @@ impl<'a> Maker<'a> {
             return Some(Arc::clone(&running.stage));
         }
         let settings = &blueprint.settings;
-        match Instance::create(entry.constructor, &entry.processor.name, settings) {
+        match Instance::create(&entry.constructor, &entry.processor.name, settings) {
             Ok(instance) => {
                 let stage = Arc::new(Stage::new(blueprint, &entry.processor, instance));
                 self.made.insert(place, Arc::clone(&stage));

@@ -147,7 +147,7 @@ fn find(file: &Path, wishes: &Wishes) -> Findings {
         Err(why) => return Findings { refusal: Some(why), created: Vec::new() },
     };
     let create = |(name, settings): &(String, String)| {
-        let made = Instance::create(constructor, name, settings);
+        let made = Instance::create(&constructor, name, settings);
         (name.clone(), made.err().map(|why| why.to_string()))
     };
     Findings { refusal: None, created: wishes.processors.iter().map(create).collect() }

@@ -51,7 +51,7 @@ pub(super) fn run(file: &Path, processor: Option<&str>, config: Option<&Path>) -
 }
 
 fn measure_all(loaded: &LoadedFile, processor: &Processor, settings: &str) -> Result<(), String> {
-    let instance = Instance::create(loaded.constructor(), &processor.name, settings)
+    let instance = Instance::create(&loaded.constructor(), &processor.name, settings)
         .map_err(|why| why.to_string())?;
     instance.start().map_err(|why| format!("cannot start: {why}"))?;
     for (phase, name) in processor.phases.iter().zip(processor.phase_names()) {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use abi_stable::std_types::{RNone, ROption, RSome};
 use guerrilla_plugin_abi as abi;
@@ -22,20 +22,26 @@ pub(crate) struct Instance {
 }
 
 /// What makes instances.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Constructor {
-    /// A processor of the host's own, or of the embedder's.
+    /// A processor of the host's own.
     Builtin(guerrilla_plugin_api::__border::Create),
+    /// A processor of the program that the host is part of.
+    Code(Arc<Create>),
     /// A processor of a file.
     File(Root_Ref, Origin),
 }
 
+/// Makes an instance: host, settings as JSON, where to put it.
+pub(crate) type Create =
+    dyn Fn(&abi::Host, &str, &mut ROption<InstanceBox>) -> Status + Send + Sync;
+
 impl Constructor {
     /// The plugin file behind it; none for a built-in.
-    pub(crate) fn origin(self) -> Option<Origin> {
+    pub(crate) fn origin(&self) -> Option<Origin> {
         match self {
-            Self::Builtin(_) => None,
-            Self::File(_, origin) => Some(origin),
+            Self::Builtin(_) | Self::Code(_) => None,
+            Self::File(_, origin) => Some(*origin),
         }
     }
 }
@@ -86,7 +92,7 @@ pub(crate) enum CreateError {
 impl Instance {
     /// Makes an instance of the named processor; `config` is a JSON object.
     pub(crate) fn create(
-        make: Constructor,
+        make: &Constructor,
         processor: &str,
         config: &str,
     ) -> Result<Self, CreateError> {
@@ -95,6 +101,7 @@ impl Instance {
         let mut made: ROption<InstanceBox> = RNone;
         let (status, why) = record.calling(None, || match make {
             Constructor::Builtin(create) => create(&host, config, &mut made),
+            Constructor::Code(create) => create(&host, config, &mut made),
             Constructor::File(root, _) => {
                 root.create()(&host, processor.into(), config.into(), &mut made)
             }
