@@ -4,12 +4,13 @@
 //! vanish with a reload. [`figures`] takes a snapshot; from its parts metrics can be written.
 //!
 //! A call on the connection's own thread costs a few nanoseconds, so counting it may cost no more than that: one counter
-//! moves, and only each seventeenth such call is timed. Calls in a pool are all timed.
+//! moves, and only each seventeenth such call is timed (more while a stage may be slow, see [`slowness`](super::slowness)).
+//! Calls in a pool are all timed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use guerrilla_plugin_abi::{Event, Phase, Status};
 
@@ -112,8 +113,8 @@ impl Figures {
     }
 
     /// How long a call took.
-    pub(super) fn took(&self, since: Instant) {
-        self.times.record(since.elapsed());
+    pub(super) fn took(&self, took: Duration) {
+        self.times.record(took);
     }
 
     pub(super) fn fault(&self, fault: Fault) {
@@ -279,7 +280,6 @@ const FAULTS: [&str; 4] = ["panics", "wrong_answers", "timeouts", "left_alone"];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn about(stage: &str, generation: u64) -> About {
         About { generation, ..About::new(stage, "Store", None) }

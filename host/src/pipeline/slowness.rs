@@ -3,41 +3,33 @@
 //! One call that takes long says nothing: the thread may have been waiting for a core. A stage is slow when [`ENOUGH`]
 //! calls in all have been, with fewer than [`WEIGHT`] quick ones for each.
 //!
-//! Each call is timed, by a clock that costs a few nanoseconds to read because it only moves with the kernel's timer,
-//! every 1 to 10 ms.
+//! A clock costs more than many a call, so one that is above suspicion is timed now and then only (see `Stage`). Under
+//! suspicion, and then each of its calls is timed, is a new one and one that was found slow a moment ago.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use nix::time::{ClockId, clock_gettime};
-
 /// What is known of one stage.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Slowness {
     /// Goes up by [`WEIGHT`] with each slow call and down by one with each other.
     score: AtomicU32,
 }
 
-/// The moment a call began.
-pub(super) struct Begun(Duration);
-
-impl Begun {
-    #[inline]
-    pub(super) fn now() -> Self {
-        Self(coarse())
-    }
-}
-
 impl Slowness {
-    /// A call has ended. How long it took, if that is once too often.
-    #[inline]
-    pub(super) fn ended(&self, begun: &Begun) -> Option<Duration> {
-        let took = coarse().saturating_sub(begun.0);
-        self.took(took).then_some(took)
+    pub(super) fn new() -> Self {
+        // Not enough for a slow call less to do.
+        Self { score: AtomicU32::new(WEIGHT - 1) }
     }
 
+    /// Whether the next call is to be timed.
     #[inline]
-    fn took(&self, took: Duration) -> bool {
+    pub(super) fn is_suspected(&self) -> bool {
+        self.score.load(Ordering::Relaxed) != 0
+    }
+
+    /// A call has taken so long. Whether that is once too often.
+    pub(super) fn took(&self, took: Duration) -> bool {
         if took >= SLOW {
             return self.score.fetch_add(WEIGHT, Ordering::Relaxed) + WEIGHT >= WEIGHT * ENOUGH;
         }
@@ -50,14 +42,8 @@ impl Slowness {
     }
 }
 
-#[inline]
-fn coarse() -> Duration {
-    // Every Linux since 2.6.32 has this clock; one that stands still finds nobody slow.
-    clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).map_or(Duration::ZERO, Duration::from)
-}
-
-/// What counts as slow; as the clock steps by up to 10 ms, at least half of it.
-const SLOW: Duration = Duration::from_millis(20);
+/// What counts as slow. A call that does not block takes microseconds.
+const SLOW: Duration = Duration::from_millis(10);
 
 /// Quick calls that make up for a slow one.
 const WEIGHT: u32 = 16;
@@ -69,16 +55,30 @@ const ENOUGH: u32 = 5;
 mod tests {
     use super::*;
 
+    const QUICK: Duration = Duration::from_millis(9);
+
     #[test]
     fn only_who_is_slow_again_and_again_is_slow() {
-        let slow = Slowness::default();
+        let slow = Slowness::new();
         let found: Vec<bool> = (0..ENOUGH).map(|_| slow.took(SLOW)).collect();
         assert_eq!(found, [false, false, false, false, true]);
 
-        let busy = Slowness::default();
+        let busy = Slowness::new();
         for _ in 0..1000 {
+            (0..WEIGHT).for_each(|_| assert!(!busy.took(QUICK)));
             assert!(!busy.took(SLOW), "once in a while");
-            (0..WEIGHT).for_each(|_| assert!(!busy.took(Duration::from_millis(10))));
         }
+    }
+
+    #[test]
+    fn who_is_new_or_was_slow_is_watched() {
+        let stage = Slowness::new();
+        assert!(stage.is_suspected());
+        (0..WEIGHT).for_each(|_| assert!(!stage.took(QUICK)));
+        assert!(!stage.is_suspected());
+        stage.took(SLOW);
+        assert!(stage.is_suspected());
+        (0..WEIGHT).for_each(|_| assert!(!stage.took(QUICK)));
+        assert!(!stage.is_suspected());
     }
 }

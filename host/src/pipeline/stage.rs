@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use guerrilla_plugin_abi::{Blocking, Event, Phase, Status};
 use tokio::sync::oneshot;
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::breaker::{Breaker, Failure, Policy};
 use super::figures::{About, Figures};
 use super::pool::Pool;
-use super::slowness::{Begun, Slowness};
+use super::slowness::Slowness;
 use crate::config::OnFailure;
 use crate::mail::Transaction;
 use crate::plugins::ffi::{Called, Instance, Origin, outcome};
@@ -85,7 +85,7 @@ impl Stage {
             never_blocks_in: processor.never_blocks_in.clone(),
             honours: processor.honours.clone(),
             pool,
-            slowness: Slowness::default(),
+            slowness: Slowness::new(),
             moved: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             blueprint,
@@ -136,16 +136,17 @@ impl Stage {
 
     /// Asks on this thread.
     pub(super) fn ask_inline(&self, phase: Phase, txn: Box<Transaction>) -> Called {
-        let timed = is_sample().then(Instant::now);
-        let begun = Begun::now();
+        let timed = is_sample() || self.slowness.is_suspected();
+        let since = timed.then(Instant::now);
         let called = self.instance.process(phase, txn);
-        if let Some(took) = self.slowness.ended(&begun) {
-            self.move_to_pool(took);
+        let took = since.map(|since| since.elapsed());
+        if took.is_some_and(|took| self.slowness.took(took)) {
+            self.move_to_pool(took.unwrap_or_default());
         }
         if let Called::Answered(_, status) = &called {
             self.figures.answered(phase, *status);
-            if let Some(since) = timed {
-                self.figures.took(since);
+            if let Some(took) = took {
+                self.figures.took(took);
             }
         }
         called
@@ -164,7 +165,7 @@ impl Stage {
                     let called = instance.process(phase, txn);
                     if let Called::Answered(_, status) = &called {
                         figures.answered(phase, *status);
-                        figures.took(since);
+                        figures.took(since.elapsed());
                     }
                     called
                 };
@@ -190,7 +191,7 @@ impl Stage {
             drop(flight);
             if let Ok((_, status)) = &answered {
                 figures.answered(phase, *status);
-                figures.took(since);
+                figures.took(since.elapsed());
             }
             answered
         }
@@ -198,7 +199,7 @@ impl Stage {
 
     /// It has taken long on a connection's own thread, again and again.
     #[cold]
-    fn move_to_pool(&self, took: std::time::Duration) {
+    fn move_to_pool(&self, took: Duration) {
         self.pool.get_or_init(|| Pool::new(&self.name, self.blueprint.threads));
         if !self.moved.swap(true, Ordering::Relaxed) {
             self.figures.moved_to_pool();
@@ -259,7 +260,7 @@ impl Stage {
                     let (_flight, since) = (figures.flight(txn.deadline, true), Instant::now());
                     let told = instance.event(event, txn);
                     figures.told(event, told.1.is_ok());
-                    figures.took(since);
+                    figures.took(since.elapsed());
                     told
                 };
                 pool.run(call).await.map_err(|_| Lost)
