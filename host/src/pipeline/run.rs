@@ -113,7 +113,8 @@ impl Run {
         let mut task =
             if route.is_usual() { tokio::spawn(rest) } else { tokio::spawn(route.of(rest)) };
         let mut waited = tokio::time::timeout_at(deadline.into(), &mut task).await;
-        if waited.is_err() && !gate.abandon() {
+        let committing = waited.is_err() && !gate.abandon();
+        if committing {
             // A stage is committing: whoever is told 451 now would send again what is about to be kept.
             waited = tokio::time::timeout(pipeline.save_timeout, &mut task).await;
             if waited.is_err() {
@@ -127,9 +128,10 @@ impl Run {
                 let id = spare.log_id();
                 let stage = pipeline.chain(phase).get(gate.at());
                 let name = stage.map_or("the chain", |stage| stage.name.as_str());
-                let kind = match stage.map(|stage| stage.breaker.policy.of(Failure::Timeout)) {
-                    Some(OnFailure::Reject) => Kind::Reject,
-                    // To go on without it there is no time any more.
+                let policy = stage.map(|stage| stage.breaker.policy.of(Failure::Timeout));
+                let kind = match policy {
+                    Some(OnFailure::Reject) if !committing => Kind::Reject,
+                    // To go on without it there is no time any more; and what is being committed may be kept in the end.
                     _ => Kind::Defer,
                 };
                 let effect = if kind == Kind::Reject { "rejected" } else { "deferred" };
