@@ -20,14 +20,17 @@ fn shortened(lines: Vec<String>) -> Vec<String> {
 #[test]
 fn serve_names_every_value_that_does_not_fit_and_runs_no_plugin() {
     let archive = json!({"archive": {"use": "maildir", "maildir_path": 7, "maildir_user_map": ""}});
-    let (code, complaints) = Setup::chain("Header|archive|MailDir|Recorder|Debugger|Hasher")
-        .backend("processors", archive)
-        .backend("maildir_line_ending", "cr")
-        .backend("misbehaving_record", json!(null))
-        .backend("sleep_seconds", -1)
-        .backend("hasher", "SHA1")
-        .backend("header_delivered_to_all", "yes")
-        .refused();
+    let (code, complaints) =
+        Setup::chain("Header|archive|MailDir|Recorder|Debugger|Hasher|PanicsInCreate")
+            .backend("processors", archive)
+            .backend("maildir_line_ending", "cr")
+            .backend("misbehaving_record", json!(null))
+            .backend("sleep_seconds", -1)
+            // That its create was called would be told, too.
+            .backend("panics_in_create", "yes")
+            .backend("hasher", "SHA1")
+            .backend("header_delivered_to_all", "yes")
+            .refused();
     assert_eq!(code, Some(78));
     assert_eq!(
         shortened(complaints),
@@ -38,6 +41,7 @@ fn serve_names_every_value_that_does_not_fit_and_runs_no_plugin() {
             "backend_config.misbehaving_record: missing, expected a string (processor Recorder",
             "backend_config.sleep_seconds: expected at least 0, found -1 (processor Debugger",
             "backend_config.hasher: expected a string that matches ^([Ss][Hh][Aa]256|[Mm][Dd]5)$, found one that does not (processor Hasher",
+            "backend_config.panics_in_create: expected a whole number, found a string (processor PanicsInCreate",
         ]
     );
 }

@@ -50,6 +50,8 @@ stateless! {
     /// Cannot be made.
     PanicsInCreate {
         const PHASES: &'static [Phase] = SAVE;
+        const CONFIG_SCHEMA: &'static str =
+            r#"{"properties": {"panics_in_create": {"type": "integer"}}}"#;
         fn create(_: Host, _: NoConfig) -> Result<Self, String> { panic!("create gone wrong") }
     }
 
