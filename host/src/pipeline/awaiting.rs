@@ -67,7 +67,12 @@ async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Answer>, given
     }
     txn.outcome = Some(Status::DEFER);
     txn.reply = None;
-    if let Ok((txn, Err(why))) = stage.tell(Event::SETTLED, txn).await {
+    let told = if stage.awaits_settled() {
+        stage.settle(txn).await
+    } else {
+        stage.tell(Event::SETTLED, txn).await
+    };
+    if let Ok((txn, Err(why))) = told {
         tracing::warn!("{} {name}: settled: {why}", txn.log_id());
     }
 }

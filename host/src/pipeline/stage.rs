@@ -221,18 +221,24 @@ impl Stage {
             Some(pool) => {
                 let (instance, figures) = (Arc::clone(&self.instance), Arc::clone(&self.figures));
                 let call = move || {
-                    let _flight = figures.flight(None, true);
+                    let _flight = figures.flight(txn.deadline, true);
                     instance.settled(txn)
                 };
                 pool.run(call).await.map_err(|_| Lost)?
             }
         };
-        let (mut txn, status) = answer(called).await?;
+        let (mut txn, status) = match called {
+            Called::Answered(txn, status) => (txn, status),
+            Called::Held(answer, _) => {
+                let _flight = self.figures.flight(None, false);
+                answer.await.map_err(|_| Lost)?
+            }
+        };
         let why = txn.explanation.take();
-        let settled = outcome(status, why);
-        self.figures.told(Event::SETTLED, settled.is_ok());
-        self.figures.took(since);
-        Ok((txn, settled))
+        let told = outcome(status, why);
+        self.figures.told(Event::SETTLED, told.is_ok());
+        self.figures.took(since.elapsed());
+        Ok((txn, told))
     }
 
     /// Tells a fact on this thread; only for inline stages.
@@ -279,14 +285,6 @@ impl Stage {
     /// Whether it has been ended, or is being so.
     pub(super) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
-    }
-}
-
-/// Waits for an answer that a plugin has held back.
-async fn answer(called: Called) -> Result<(Box<Transaction>, Status), Lost> {
-    match called {
-        Called::Answered(txn, status) => Ok((txn, status)),
-        Called::Held(answer, _) => answer.await.map_err(|_| Lost),
     }
 }
 
