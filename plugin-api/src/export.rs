@@ -171,6 +171,11 @@ impl<P: Plugin> abi::Instance for Guarded<P> {
             Status::CONTINUE
         })
     }
+
+    #[cfg(feature = "fake-1-1")]
+    fn appended(&self) -> Status {
+        Status::ACCEPT
+    }
 }
 
 impl<P> Drop for Guarded<P> {
@@ -300,8 +305,15 @@ pub fn root(
 ) -> abi::Root_Ref {
     use abi_stable::prefix_type::PrefixTypeTrait;
     let manifest = std::str::from_utf8(manifest).unwrap_or_default();
-    abi::Root { api_minor: abi::API_MINOR, panic_abort, manifest: manifest.into(), create }
-        .leak_into_prefix()
+    abi::Root {
+        api_minor: abi::API_MINOR,
+        panic_abort,
+        manifest: manifest.into(),
+        create,
+        #[cfg(feature = "fake-1-1")]
+        appended: 1,
+    }
+    .leak_into_prefix()
 }
 
 #[cfg(test)]

@@ -118,6 +118,11 @@ impl Host {
         }
     }
 
+    #[cfg(feature = "fake-1-1")]
+    pub(crate) fn appended(&self) -> Option<u64> {
+        self.raw.vt.appended().map(|appended| appended(self.raw.token))
+    }
+
     pub(crate) fn explain(&self, why: &str) {
         self.raw.vt.explain()(self.raw.token, why.into());
     }

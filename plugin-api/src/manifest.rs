@@ -1,6 +1,8 @@
 //! The manifest: what a file offers, as JSON, made by the compiler so that it can stand in an ELF note and be
 //! read without running any code of the file.
 
+use guerrilla_plugin_abi::{API_MAJOR, API_MINOR};
+
 use crate::plugin::Plugin;
 use crate::vocabulary::{Blocking, Event, Extension, Phase};
 
@@ -86,7 +88,11 @@ impl FileInfo {
     }
 
     const fn render(&self, out: &mut Out<'_>) {
-        out.raw("{\"schema\":1,\"api\":\"1.0\"");
+        out.raw("{\"schema\":1,\"api\":\"");
+        out.number(API_MAJOR);
+        out.raw(".");
+        out.number(API_MINOR);
+        out.raw("\"");
         out.field("name", self.name);
         out.field("version", self.version);
         out.field("authors", self.authors);
@@ -231,6 +237,13 @@ impl Out<'_> {
             self.string(phases[i].name());
             i += 1;
         }
+    }
+
+    const fn number(&mut self, number: u32) {
+        if number >= 10 {
+            self.number(number / 10);
+        }
+        self.byte(b'0' + (number % 10) as u8);
     }
 
     const fn field(&mut self, name: &str, value: &str) {

@@ -307,6 +307,14 @@ impl<'a> Transaction<'a> {
         Some(Held::new(held, self.host))
     }
 
+    /// What this host has appended to its tables; `None` for one that has not.
+    #[cfg(feature = "fake-1-1")]
+    #[doc(hidden)]
+    pub fn appended(&self) -> Option<(u64, u64)> {
+        let of_txn = self.raw.vt.appended().map(|appended| appended(self.raw.ctx));
+        of_txn.zip(self.host.appended())
+    }
+
     pub(crate) fn set_reply(&mut self, reply: &Reply) {
         let set = self.raw.vt.set_reply();
         // A refused reply leaves the host's own for the verdict; the host logs why.

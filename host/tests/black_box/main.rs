@@ -39,3 +39,4 @@ mod support;
 mod timeouts;
 mod tls;
 mod transcripts;
+mod versions;

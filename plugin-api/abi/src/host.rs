@@ -35,6 +35,9 @@ pub struct HostVt {
     /// verdict counts as a fault. The transaction must not be touched afterwards.
     #[sabi(last_prefix_field)]
     pub complete: extern "C" fn(u64, u64, Status),
+    /// Stands for what a later version appends: the minor version of the host.
+    #[cfg(feature = "fake-1-1")]
+    pub appended: extern "C" fn(u64) -> u64,
 }
 
 /// The host as one instance sees it. The token is looked up, never followed: a thread of a retired instance

@@ -9,6 +9,8 @@ use crate::host::Host;
 use crate::numbers::{Event, Phase, Status};
 use crate::txn::Txn;
 
+// A macro because `#[sabi_trait]` does not see the `cfg` of a method.
+macro_rules! instance { ($($appended:tt)*) => {
 /// One configured processor. Calls come from several threads at once.
 #[sabi_trait]
 pub trait Instance: Send + Sync {
@@ -24,6 +26,18 @@ pub trait Instance: Send + Sync {
     /// Called last: threads must have ended when it returns.
     #[sabi(last_prefix_field)]
     fn stop(&self) -> Status;
+    $($appended)*
+}
+} }
+
+#[cfg(not(feature = "fake-1-1"))]
+instance! {}
+#[cfg(feature = "fake-1-1")]
+instance! {
+    /// Stands for what a later version appends. Whatever is appended has a body, for plugins that do not have it.
+    fn appended(&self) -> Status {
+        Status::UNSUPPORTED
+    }
 }
 
 /// An owned instance; it is dropped by the plugin's own code.
@@ -49,6 +63,9 @@ pub struct Root {
         RStr<'a>,
         &'b mut ROption<InstanceBox>,
     ) -> Status,
+    /// Stands for what a later version appends.
+    #[cfg(feature = "fake-1-1")]
+    pub appended: u64,
 }
 
 impl RootModule for Root_Ref {

@@ -56,4 +56,4 @@ pub use txn::{HeldTxn, Txn, TxnVt, TxnVt_Ref};
 pub const API_MAJOR: u32 = 1;
 
 /// Minor version of this border: what has been appended so far.
-pub const API_MINOR: u32 = 0;
+pub const API_MINOR: u32 = if cfg!(feature = "fake-1-1") { 1 } else { 0 };

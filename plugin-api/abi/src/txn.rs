@@ -53,6 +53,9 @@ pub struct TxnVt {
     /// other than an awaited `SETTLED`, or held already).
     #[sabi(last_prefix_field)]
     pub hold: for<'a> extern "C" fn(RRef<'a, ()>) -> ROption<HeldTxn>,
+    /// Stands for what a later version appends: the minor version of the host.
+    #[cfg(feature = "fake-1-1")]
+    pub appended: for<'a> extern "C" fn(RRef<'a, ()>) -> u64,
 }
 
 /// One transaction, lent to a plugin. Two words, passed by value.

@@ -4,7 +4,7 @@
 //! `layout-1.0.txt` holds what was released. The layouts are those that `abi_stable` records and the loader compares;
 //! the numbers are read from the source, for no layout knows them. Pointers have 64 bits on every machine that a
 //! plugin can be for.
-#![cfg(target_pointer_width = "64")]
+#![cfg(all(target_pointer_width = "64", not(feature = "fake-1-1")))]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -110,6 +110,8 @@ const VALUE: &WithMetadata<HostVt> = &WithMetadata::new(HostVt {
     now_ms,
     explain,
     complete,
+    #[cfg(feature = "fake-1-1")]
+    appended,
 });
 
 fn instances() -> MutexGuard<'static, BTreeMap<u64, Arc<Told>>> {
@@ -184,6 +186,11 @@ pub(super) fn explained() -> Option<String> {
 /// Also for a retired instance: what it still holds must come back.
 extern "C" fn complete(_token: u64, held: u64, status: Status) {
     lent::complete(held, status, explained());
+}
+
+#[cfg(feature = "fake-1-1")]
+extern "C" fn appended(_token: u64) -> u64 {
+    guerrilla_plugin_abi::API_MINOR.into()
 }
 
 thread_local! {

@@ -32,6 +32,8 @@ const VALUE: &WithMetadata<TxnVt> = &WithMetadata::new(TxnVt {
     add_header,
     remove_header,
     hold,
+    #[cfg(feature = "fake-1-1")]
+    appended,
 });
 
 /// Reads from the transaction of a context; from none of which the host knows, nothing.
@@ -326,6 +328,11 @@ extern "C" fn hold<'a>(ctx: RRef<'a, ()>) -> ROption<HeldTxn> {
         Some(held) => RSome(held),
         None => RNone,
     }
+}
+
+#[cfg(feature = "fake-1-1")]
+extern "C" fn appended<'a>(_ctx: RRef<'a, ()>) -> u64 {
+    guerrilla_plugin_abi::API_MINOR.into()
 }
 
 /// When every message of a test has begun: 2026-01-01 00:00 UTC.

@@ -34,6 +34,8 @@ const VALUE: &WithMetadata<HostVt> = &WithMetadata::new(HostVt {
     now_ms,
     explain,
     complete,
+    #[cfg(feature = "fake-1-1")]
+    appended,
 });
 
 /// What the host knows of one instance.
@@ -333,6 +335,11 @@ extern "C" fn complete(token: u64, held: u64, status: Status) {
         });
         instance::complete(held, status, said);
     }));
+}
+
+#[cfg(feature = "fake-1-1")]
+extern "C" fn appended(_token: u64) -> u64 {
+    guerrilla_plugin_abi::API_MINOR.into()
 }
 
 #[cfg(test)]

@@ -122,6 +122,8 @@ impl Instance {
 
     /// Lets it open what it needs.
     pub(crate) fn start(&self) -> Result<(), String> {
+        #[cfg(feature = "fake-1-1")]
+        tracing::info!("appended to the instance: {:#x}", self.plugin.appended().0);
         let (status, why) = self.record.calling(None, || self.plugin.start());
         outcome(status, why)
     }

@@ -37,6 +37,8 @@ const VALUE: &WithMetadata<TxnVt> = &WithMetadata::new(TxnVt {
     add_header,
     remove_header,
     hold,
+    #[cfg(feature = "fake-1-1")]
+    appended,
 });
 
 /// A transaction as a plugin gets it.
@@ -342,6 +344,11 @@ extern "C" fn hold<'a>(ctx: RRef<'a, ()>) -> ROption<HeldTxn> {
         let Some(token) = instance::hold(shared(ctx)) else { return RNone };
         RSome(HeldTxn { token, txn: lend(txn) })
     })
+}
+
+#[cfg(feature = "fake-1-1")]
+extern "C" fn appended<'a>(_ctx: RRef<'a, ()>) -> u64 {
+    guerrilla_plugin_abi::API_MINOR.into()
 }
 
 /// Notes that a trusted proxy has filled: no plugin may pretend to be one.

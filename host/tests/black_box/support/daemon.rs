@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::control::Control;
 use super::plugins::Plugin;
-use super::process::{Output, Process, guerrillad_by};
+use super::process::{Output, Process, started};
 use super::usage::Usage;
 
 /// What a daemon is to be started with.
@@ -25,6 +25,7 @@ pub(crate) struct Setup {
     dir: TempDir,
     flags: Vec<String>,
     starter: Vec<String>,
+    program: PathBuf,
 }
 
 impl Setup {
@@ -65,6 +66,7 @@ impl Setup {
             dir: dir.expect("a temporary directory"),
             flags: Vec::new(),
             starter: Vec::new(),
+            program: env!("CARGO_BIN_EXE_guerrillad").into(),
         };
         let plugins = setup.plugins_dir();
         fs::create_dir(&plugins).expect("a fresh directory");
@@ -113,6 +115,11 @@ impl Setup {
         self
     }
 
+    /// Starts another build of the daemon.
+    pub(crate) fn program(self, program: &Path) -> Self {
+        Self { program: program.to_owned(), ..self }
+    }
+
     /// The daemon's directory.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -157,7 +164,7 @@ impl Setup {
         let (file, plugins) = (self.write_config(), self.plugins_dir().display().to_string());
         let usual = ["serve", "-c", &file, "--plugins-dir", &plugins];
         let flags = self.flags.iter().map(String::as_str);
-        guerrillad_by(&self.starter, self.dir(), usual.into_iter().chain(flags))
+        started(&self.starter, &self.program, self.dir(), usual.into_iter().chain(flags))
     }
 }
 

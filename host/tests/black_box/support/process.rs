@@ -17,16 +17,19 @@ use super::PATIENCE;
 
 /// The daemon's binary with these arguments, in this directory.
 pub(crate) fn guerrillad<I: IntoIterator<Item: AsRef<OsStr>>>(dir: &Path, args: I) -> Process {
-    guerrillad_by(&[], dir, args)
+    started(&[], Path::new(env!("CARGO_BIN_EXE_guerrillad")), dir, args)
 }
 
-/// The same, started by a program that executes what follows its own arguments, such as `unshare --mount`.
-pub(crate) fn guerrillad_by<I: IntoIterator<Item: AsRef<OsStr>>>(
+/// The same with any build of the daemon, started by a program that executes what follows its own arguments, such as
+/// `unshare --mount`.
+pub(crate) fn started<I: IntoIterator<Item: AsRef<OsStr>>>(
     starter: &[String],
+    program: &Path,
     dir: &Path,
     args: I,
 ) -> Process {
-    let mut words = starter.iter().map(String::as_str).chain([env!("CARGO_BIN_EXE_guerrillad")]);
+    let words = starter.iter().map(OsStr::new);
+    let mut words = words.chain([program.as_os_str()]);
     let mut command = Command::new(words.next().expect("at least the daemon"));
     command.args(words).args(args).current_dir(dir);
     Process::spawn(command)
