@@ -277,6 +277,31 @@ fn a_log_that_was_moved_away_is_opened_anew() {
     daemon.stop();
 }
 
+/// The snippet of `contrib`, by the real logrotate: nothing is lost, and new lines go into the new file.
+#[test]
+fn logrotate_by_our_snippet() {
+    let setup = Setup::new().top("pid_file", "daemon.pid");
+    let log = setup.dir().join("daemon.log");
+    let daemon = setup.top("log_file", log.to_str().expect("UTF-8")).spawned();
+    wait_for_line(&log, " ready");
+    let snippet = concat!(env!("CARGO_MANIFEST_DIR"), "/../contrib/guerrillad.logrotate");
+    let snippet = fs::read_to_string(snippet).expect("there");
+    let pid_file = daemon.dir().join("daemon.pid");
+    let ours = snippet
+        .replace("/var/log/guerrillad/*.log", log.to_str().expect("UTF-8"))
+        .replace("/run/guerrillad/guerrillad.pid", pid_file.to_str().expect("UTF-8"));
+    let rules = daemon.dir().join("logrotate.conf");
+    fs::write(&rules, ours).expect("our own directory");
+    let mut rotate = std::process::Command::new("logrotate");
+    rotate.arg("--force").arg("--state").arg(daemon.dir().join("state")).arg(&rules);
+    let rotated = rotate.status().expect("logrotate runs (Debian package logrotate)");
+    assert!(rotated.success());
+    let new = wait_for_line(&log, "log files opened anew");
+    let old = fs::read_to_string(log.with_extension("log.1")).expect("moved away");
+    assert!(old.contains(" ready") && !new.contains(" ready"), "{new}");
+    daemon.stop();
+}
+
 /// A plugin that never comes to an end of its start does not keep the daemon from ending.
 #[test]
 fn a_reload_that_hangs_can_be_ended() {

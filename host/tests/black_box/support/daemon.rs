@@ -144,6 +144,12 @@ impl Setup {
         Daemon { process, addresses, dir: self.dir }
     }
 
+    /// Starts it without looking at what it says: its log is elsewhere.
+    pub(crate) fn spawned(self) -> Daemon {
+        let process = self.spawn();
+        Daemon { process, addresses: Vec::new(), dir: self.dir }
+    }
+
     /// Starts it without a log, to be refused: exit code and the lines that the command has complained with.
     #[track_caller]
     pub(crate) fn refused(self) -> (Option<i32>, Vec<String>) {
