@@ -26,7 +26,8 @@ impl Plugin for Inbox {
     }
 
     fn save(&self, txn: Transaction<'_>) -> Verdict {
-        let mail = format!("{} {}", txn.sender().unwrap_or_default(), String::from_utf8_lossy(txn.body()));
+        let mail =
+            format!("{} {}", txn.sender().unwrap_or_default(), String::from_utf8_lossy(txn.body()));
         self.0.send(mail).map_or(Verdict::DEFER, |()| Verdict::CONTINUE)
     }
 }

@@ -11,6 +11,7 @@ mod mapped;
 mod notes;
 mod reply;
 mod storage;
+mod timings;
 mod transaction;
 
 pub use body::{Body, BodyError};
@@ -21,4 +22,5 @@ pub use id::SessionId;
 pub use notes::{MAX_MAIL_NOTE, MAX_SESSION_NOTE, NoteRefused, Notes};
 pub use reply::{ChosenReply, EnhancedCode, ReplyRefused};
 pub use storage::{Budget, Storage};
+pub use timings::Timings;
 pub use transaction::Transaction;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use guerrilla_plugin_abi::{Phase, Status};
 
-use super::{ChosenReply, Client, Envelope};
+use super::{ChosenReply, Client, Envelope, Timings};
 
 /// What a stage is lent. It is owned by exactly one place at a time: the connection, a chain that is
 /// running, or a plugin that holds it.
@@ -25,6 +25,8 @@ pub struct Transaction {
     pub deadline: Option<Instant>,
     /// How the chain has ended, while its stages are told.
     pub outcome: Option<Status>,
+    /// How long the stages have taken, if anybody wants to know.
+    pub timings: Option<Box<Timings>>,
     /// On what terms a plugin has it (see `plugins::ffi`). Atomic, for a plugin may ask from a thread of its own.
     pub(crate) lease: AtomicU64,
 }
@@ -40,7 +42,15 @@ impl Transaction {
             phase: Phase::CONNECT,
             deadline: None,
             outcome: None,
+            timings: None,
             lease: AtomicU64::new(0),
+        }
+    }
+
+    /// A stage has answered.
+    pub fn timed(&mut self, stage: &str) {
+        if let Some(timings) = &mut self.timings {
+            timings.note(stage);
         }
     }
 

@@ -41,8 +41,8 @@ pub(super) async fn answer(
             Ok(Answered::InTime(txn, status))
         }
         Err(_) => {
-            let (id, name) = (copy.log_id(), &stage.name);
-            tracing::warn!("{id} {name}: no answer within {share:.1?}: went on without it");
+            let (session, name) = (copy.log_id(), &stage.name);
+            tracing::warn!(%session, "{name}: no answer within {share:.1?}: went on without it");
             tokio::spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
             Ok(Answered::Late(copy))
         }
@@ -58,9 +58,10 @@ fn share(deadline: Option<Instant>) -> Duration {
 /// Waits for what comes too late, and has it undone.
 async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Answer>, given_up: Instant) {
     let Ok(Ok((mut txn, _))) = asking.await else { return };
-    let (id, name, late) = (txn.log_id(), &stage.name, given_up.elapsed());
+    let (session, name, late) = (txn.log_id(), &stage.name, given_up.elapsed());
     tracing::warn!(
-        "{id} {name}: answered {late:.1?} after the chain had gone on without it: undone"
+        %session,
+        "{name}: answered {late:.1?} after the chain had gone on without it: undone"
     );
     if phase != Phase::SAVE || !stage.hears_the_end() {
         return;
@@ -73,6 +74,7 @@ async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Answer>, given
         stage.tell(Event::SETTLED, txn).await
     };
     if let Ok((txn, Err(why))) = told {
-        tracing::warn!("{} {name}: settled: {why}", txn.log_id());
+        let session = txn.log_id();
+        tracing::warn!(%session, "{name}: settled: {why}");
     }
 }

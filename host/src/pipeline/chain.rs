@@ -9,7 +9,7 @@ use super::decision::{Decision, Kind};
 use super::retire::{Retiring, Running, millis};
 use super::run::{Inline, Run};
 use super::stage::Stage;
-use crate::mail::Transaction;
+use crate::mail::{Timings, Transaction};
 
 /// All chains of one configuration.
 pub(crate) struct Pipeline {
@@ -57,6 +57,8 @@ impl Pipeline {
         txn.deadline = Some(deadline);
         // A spare is made of it before the first stage is asked, and depends on the phase.
         txn.phase = phase;
+        let timed = phase == Phase::SAVE && tracing::enabled!(tracing::Level::INFO);
+        txn.timings = timed.then(Timings::begin);
         let run = Run::new(Arc::clone(self), phase);
         match run.inline(txn) {
             Inline::Settled(asked) => asked,

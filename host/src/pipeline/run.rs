@@ -125,7 +125,7 @@ impl Run {
             Ok(Ok(Some(asked))) => asked,
             Ok(_) => Asked { txn: spare, decision: Decision::bare(Kind::Defer) },
             Err(_) => {
-                let id = spare.log_id();
+                let session = spare.log_id();
                 let stage = pipeline.chain(phase).get(gate.at());
                 let name = stage.map_or("the chain", |stage| stage.name.as_str());
                 let policy = stage.map(|stage| stage.breaker.policy.of(Failure::Timeout));
@@ -135,7 +135,7 @@ impl Run {
                     _ => Kind::Defer,
                 };
                 let effect = if kind == Kind::Reject { "rejected" } else { "deferred" };
-                tracing::warn!("{id} {name}: no answer within the deadline: {effect}");
+                tracing::warn!(%session, "{name}: no answer within the deadline: {effect}");
                 if let Some(stage) = stage {
                     report_failure(stage, Failure::Timeout, Fault::Timeout);
                 }
@@ -213,6 +213,7 @@ impl Run {
         txn: &mut Transaction,
         status: Status,
     ) -> Option<Decision> {
+        txn.timed(&stage.name);
         let what = match turn(status, txn.reply.take()) {
             Turn::Next => {
                 stage.breaker.good();
@@ -227,7 +228,8 @@ impl Run {
         };
         let why = txn.explanation.take().unwrap_or(what);
         let policy = stage.breaker.policy.of(Failure::Fault);
-        tracing::error!("{} {}: fault: {why}: {}", txn.log_id(), stage.name, policy.effect());
+        let (session, effect) = (txn.log_id(), policy.effect());
+        tracing::error!(%session, "{}: fault: {why}: {effect}", stage.name);
         let panicked = status == Status::PANICKED;
         report_failure(stage, Failure::Fault, if panicked { Fault::Panic } else { Fault::Answer });
         self.instead(stage, Failure::Fault, true)

@@ -32,29 +32,34 @@ pub(super) async fn settle(
 ) -> Option<Asked> {
     if !gate.commit() && decision.kind == Kind::Accept {
         let late = txn.deadline.map(|deadline| deadline.elapsed()).unwrap_or_default();
-        let id = txn.log_id();
-        tracing::warn!("{id} the chain has succeeded {late:.1?} after its deadline: undone");
+        let session = txn.log_id();
+        tracing::warn!(%session, "the chain has succeeded {late:.1?} after its deadline: undone");
         decision = Decision::bare(Kind::Defer);
     }
     let (awaited, others): (Vec<_>, Vec<_>) =
         listeners.into_iter().partition(|listener| listener.stage.awaits_settled());
+    let commits = !awaited.is_empty();
     for listener in awaited {
         txn.outcome = Some(listener.outcome(&decision));
         txn.reply = None;
         let told;
         (txn, told) = listener.stage.settle(txn).await.ok()?;
         if let Err(why) = told {
-            tracing::error!("{} {}: could not settle: {why}", txn.log_id(), listener.stage.name);
+            let session = txn.log_id();
+            tracing::error!(%session, "{}: could not settle: {why}", listener.stage.name);
             if decision.kind == Kind::Accept && listener.wanted {
                 let reply = txn.reply.take().filter(|reply| reply.code / 100 == 4);
                 decision = Decision { kind: Kind::Defer, reply };
             }
         }
     }
+    if commits {
+        txn.timed("commit");
+    }
     if gate.is_given_up() && decision.kind == Kind::Accept {
         let late = txn.deadline.map(|deadline| deadline.elapsed()).unwrap_or_default();
-        let id = txn.log_id();
-        tracing::warn!("{id} kept {late:.1?} after its deadline: the client was told to try again");
+        let session = txn.log_id();
+        tracing::warn!(%session, "kept {late:.1?} after its deadline: the client was told to try again");
     }
     if !others.is_empty() {
         tokio::spawn(tell_all(others, txn.spare_with_message(), decision.clone()));
@@ -69,7 +74,8 @@ async fn tell_all(listeners: Vec<Listener>, mut txn: Box<Transaction>, decision:
         match listener.stage.tell(Event::SETTLED, txn).await {
             Ok((back, Ok(()))) => txn = back,
             Ok((back, Err(why))) => {
-                tracing::warn!("{} {}: settled: {why}", back.log_id(), listener.stage.name);
+                let session = back.log_id();
+                tracing::warn!(%session, "{}: settled: {why}", listener.stage.name);
                 txn = back;
             }
             Err(Lost) => return,

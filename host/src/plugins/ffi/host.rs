@@ -252,30 +252,15 @@ fn write(
     target: RStr<'_>,
     text: RStr<'_>,
 ) {
-    let line = Line { session, processor: &record.processor, text: text.as_str() };
+    let (processor, text) = (&record.processor, text.as_str());
     let module = Some(target.as_str()).filter(|module| !module.is_empty());
+    let session = session.map(tracing::field::display);
     match level {
-        Level::ERROR => tracing::error!(target: "plugin", module, "{line}"),
-        Level::WARN => tracing::warn!(target: "plugin", module, "{line}"),
-        Level::DEBUG => tracing::debug!(target: "plugin", module, "{line}"),
-        Level::TRACE => tracing::trace!(target: "plugin", module, "{line}"),
-        _ => tracing::info!(target: "plugin", module, "{line}"),
-    }
-}
-
-/// `session processor: text`
-struct Line<'a> {
-    session: Option<SessionId>,
-    processor: &'a str,
-    text: &'a str,
-}
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(session) = self.session {
-            write!(f, "{session} ")?;
-        }
-        write!(f, "{}: {}", self.processor, self.text)
+        Level::ERROR => tracing::error!(target: "plugin", session, module, "{processor}: {text}"),
+        Level::WARN => tracing::warn!(target: "plugin", session, module, "{processor}: {text}"),
+        Level::DEBUG => tracing::debug!(target: "plugin", session, module, "{processor}: {text}"),
+        Level::TRACE => tracing::trace!(target: "plugin", session, module, "{processor}: {text}"),
+        _ => tracing::info!(target: "plugin", session, module, "{processor}: {text}"),
     }
 }
 
