@@ -237,12 +237,11 @@ fn without_enhanced_codes_no_reply_has_one() {
     run(&mut lmtp, b"LHLO a.test\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nDATA\r\n");
     assert_eq!(answer(&mut lmtp, b".\r\n", Answer::Reply(&no)), refused);
 
-    let last_words: [(fn(&mut Session, &mut Vec<u8>), &str); 3] = [
-        (Session::timed_out, "421 Timeout, "),
+    for (act, expected) in [
+        (Session::timed_out as fn(&mut Session, &mut Vec<u8>), "421 Timeout, "),
         (Session::shutting_down, "421 Server is "),
-        (|session, out| session.disconnect(&replies::TOO_BUSY, out), "421 Too many "),
-    ];
-    for (act, expected) in last_words {
+        (Session::too_busy, "421 Too many "),
+    ] {
         let (mut session, mut out) = (plain(Settings::default()), Vec::new());
         run(&mut session, b"EHLO a.test\r\n");
         act(&mut session, &mut out);
