@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use guerrilla_plugin_abi::{Event, Phase, Status};
 use guerrilla_smtp::{
-    Answer, ForwardPath, HelloVerb, Mailbox, Question, Reply, ReversePath, Xclient, Xforward,
+    Answer, Attribute, ForwardPath, HelloVerb, Mailbox, Question, Reply, ReversePath, Xclient,
+    Xforward,
 };
 
 use super::decided::{
@@ -312,20 +313,24 @@ fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
 }
 
 /// XFORWARD from a trusted proxy: what it knows of the client goes into notes of the session (`xforward.addr`, ...), for
-/// the log and for processors; nobody is believed to be anybody else for it.
+/// the log and for processors; nobody is believed to be anybody else for it. What it says to be unavailable was known
+/// of an earlier client, if at all, and is forgotten.
 fn remember(client: &mut Client, told: &Xforward<'_>) {
+    fn text<T: ToString>(told: &Option<Attribute<T>>) -> Option<String> {
+        told.as_ref().map(|told| told.value().map(T::to_string).unwrap_or_default())
+    }
     let known = [
-        ("xforward.addr", told.addr.as_ref().and_then(|a| a.value()).map(ToString::to_string)),
-        ("xforward.port", told.port.as_ref().and_then(|p| p.value()).map(ToString::to_string)),
-        ("xforward.name", told.name.as_ref().and_then(|n| n.value()).map(ToString::to_string)),
-        ("xforward.helo", told.helo.as_ref().and_then(|h| h.value()).map(ToString::to_string)),
-        ("xforward.proto", told.proto.as_ref().and_then(|p| p.value()).map(ToString::to_string)),
-        ("xforward.ident", told.ident.as_ref().and_then(|i| i.value()).map(ToString::to_string)),
+        ("xforward.addr", text(&told.addr)),
+        ("xforward.port", text(&told.port)),
+        ("xforward.name", text(&told.name)),
+        ("xforward.helo", text(&told.helo)),
+        ("xforward.proto", text(&told.proto)),
+        ("xforward.ident", text(&told.ident)),
     ];
     for (key, value) in known {
         if let Some(value) = value {
             tracing::debug!("{} {key}={value}", client.session);
-            // A value beyond the limit of notes is left out.
+            // A value beyond the limit of notes is left out; an empty one removes the note.
             let _ = client.notes.set(key, value.as_bytes(), MAX_SESSION_NOTE);
         }
     }

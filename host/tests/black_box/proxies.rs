@@ -1,4 +1,4 @@
-//! XCLIENT: a trusted proxy speaks for somebody else; nobody else may.
+//! XCLIENT: a trusted proxy speaks for somebody else; nobody else may. XFORWARD: it tells of somebody else.
 
 use serde_json::json;
 
@@ -33,6 +33,36 @@ fn a_trusted_proxy_speaks_for_its_client() {
     proxy.expect("XCLIENT ADDR=192.0.2.66", "554 Not you");
     proxy.expect("EHLO client.example.org", "503 5.5.1 ");
     proxy.expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+#[test]
+fn what_is_forwarded_is_noted_and_nobody_is_anybody_else_for_it() {
+    let daemon = Setup::chain("Header|MailDir|Recorder").server("xforward_on", true).start();
+    let mut proxy = daemon.client();
+    proxy.expect("XCLIENT ADDR=192.0.2.7", "502 5.5.1 ");
+    for (forwarded, known) in [
+        (
+            "ADDR=192.0.2.7 PORT=2500 NAME=client.example.org HELO=named.example.org",
+            json!({ "addr": "192.0.2.7", "port": "2500", "name": "client.example.org", "helo": "named.example.org" }),
+        ),
+        // The next client of the proxy, of whom less is known.
+        (
+            "ADDR=IPV6:2001:db8::7 PORT=[UNAVAILABLE] NAME=[TEMPUNAVAIL] PROTO=ESMTP IDENT=4F2B",
+            json!({ "addr": "2001:db8::7", "helo": "named.example.org", "proto": "ESMTP", "ident": "4F2B" }),
+        ),
+    ] {
+        proxy.expect(&format!("XFORWARD {forwarded}"), "250 2.0.0 ");
+        let reply = proxy.mail("a@example.com", &["test@example.test"], MESSAGE);
+        assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+        let records = daemon.records();
+        let settled = records.iter().rfind(|record| record["what"] == "settled").expect("a mail");
+        assert_eq!(settled["xforward"], known);
+        assert_eq!(
+            (&settled["remote_ip"], &settled["helo"]),
+            (&json!("127.0.0.1"), &json!("client.example"))
+        );
+    }
     daemon.stop();
 }
 

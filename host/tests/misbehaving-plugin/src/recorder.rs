@@ -83,7 +83,8 @@ impl Plugin for Recorder {
             "local_port": txn.local_port(),
             "remote_name": txn.remote_name(),
             "helo": txn.helo(),
-            "notes": proxy_notes(&txn),
+            "notes": notes(&txn, "proxy", &PROXY_NOTES),
+            "xforward": notes(&txn, "xforward", &XFORWARD_NOTES),
         });
         self.write("settled", txn.queued_id(), details);
         Verdict::CONTINUE
@@ -104,12 +105,15 @@ impl Recorder {
     }
 }
 
-/// What the daemon has noted of what a proxy said.
-fn proxy_notes(txn: &Transaction<'_>) -> Value {
-    let keys = ["alpn", "authority", "ssl_version", "ssl_cipher", "ssl_cn", "unique_id"];
-    let note = |key: &str| {
-        let value = txn.note(Scope::Session, &format!("proxy.{key}"))?;
-        Some((key.to_owned(), String::from_utf8_lossy(value).into()))
+/// What the daemon has noted of what a proxy said, by PROXY header or by XFORWARD.
+fn notes(txn: &Transaction<'_>, scope: &str, keys: &[&str]) -> Value {
+    let note = |key: &&str| {
+        let value = txn.note(Scope::Session, &format!("{scope}.{key}"))?;
+        Some(((*key).to_owned(), String::from_utf8_lossy(value).into()))
     };
-    Value::Object(keys.into_iter().filter_map(note).collect())
+    Value::Object(keys.iter().filter_map(note).collect())
 }
+
+const PROXY_NOTES: [&str; 6] =
+    ["alpn", "authority", "ssl_version", "ssl_cipher", "ssl_cn", "unique_id"];
+const XFORWARD_NOTES: [&str; 6] = ["addr", "port", "name", "helo", "proto", "ident"];
