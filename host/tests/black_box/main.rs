@@ -13,6 +13,7 @@ mod commits;
 mod config_files;
 mod delivery;
 mod descriptors;
+mod extensions;
 mod figures;
 mod full_disk;
 mod hanging_plugins;

@@ -107,6 +107,30 @@ fn starttls_is_not_there_where_it_is_of_no_use() {
     daemon.stop();
 }
 
+/// RFC 8689: under TLS, where a processor honours it, unless it is switched off.
+#[test]
+fn requiretls_is_offered_and_handed_on() {
+    let (pki, pair) = pki();
+    let config = config(&pki);
+    let keys = tls(Mode::StartTls, &pair, json!({}));
+    let honouring = || Setup::chain("Honours|Header|MailDir").server("tls", keys.clone());
+    let daemon = honouring().start();
+    let mut client = TlsClient::connect(daemon.address(), Mode::StartTls, &config);
+    assert!(client.expect("EHLO client.example", "250").contains("REQUIRETLS"));
+    client.expect("MAIL FROM:<a@example.com> REQUIRETLS", "250 ");
+    client.expect("RCPT TO:<test@example.test>", "250 ");
+    client.expect("DATA", "354 ");
+    client.send(MESSAGE);
+    client.expect(".", "250 2.0.0 ");
+    daemon.log().wait_for(r#"test@example.test asked [] of [("REQUIRETLS", None)]"#);
+    daemon.stop();
+    let daemon = honouring().server("extensions", json!({ "requiretls": false })).start();
+    let mut client = TlsClient::connect(daemon.address(), Mode::StartTls, &config);
+    assert!(!client.expect("EHLO client.example", "250").contains("REQUIRETLS"));
+    client.expect("MAIL FROM:<a@example.com> REQUIRETLS", "555 5.5.4 ");
+    daemon.stop();
+}
+
 #[test]
 fn mail_can_be_limited_to_tls() {
     let (pki, pair) = pki();
