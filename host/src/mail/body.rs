@@ -39,6 +39,11 @@ pub enum BodyError {
 }
 
 impl Body {
+    /// No bytes yet.
+    pub const fn new() -> Self {
+        Self { memory: Vec::new(), share: None, file: None }
+    }
+
     /// The body in one piece. A body in a file shows nothing before [`Body::complete`].
     pub fn as_slice(&self) -> &[u8] {
         match &self.file {

@@ -32,8 +32,8 @@ pub struct Client {
     pub lmtp: bool,
     /// The protocol's name for the Received field (RFC 3848, RFC 6531 section 4.3).
     pub protocol: &'static str,
-    /// Present on an encrypted connection.
-    pub tls: Option<TlsFacts>,
+    /// Present on an encrypted connection. Boxed: plain ones do without the room.
+    pub tls: Option<Box<TlsFacts>>,
     /// Messages accepted so far.
     pub messages: u64,
     /// Messages received whole so far, whatever became of them: part of the id of each.

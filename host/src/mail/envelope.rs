@@ -1,7 +1,7 @@
 //! Sender, recipients and body of one message, and what the stages of a chain have made of it.
 
-use std::cell::OnceCell;
 use std::ops::Range;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Body, ChosenReply, HeaderIndex, Notes};
@@ -21,7 +21,7 @@ pub struct Envelope {
     queued_id: String,
     /// The body.
     pub body: Body,
-    headers: OnceCell<HeaderIndex>,
+    headers: OnceLock<HeaderIndex>,
     subject: Option<String>,
     hashes: Vec<String>,
     delivery_header: String,
@@ -49,6 +49,27 @@ pub struct Recipient {
 }
 
 impl Envelope {
+    /// An envelope without a message.
+    pub const fn new() -> Self {
+        Self {
+            text: String::new(),
+            sender: None,
+            sender_parameters: 0..0,
+            recipients: Vec::new(),
+            each_answered: false,
+            arrived_ms: 0,
+            queued_id: String::new(),
+            body: Body::new(),
+            headers: OnceLock::new(),
+            subject: None,
+            hashes: Vec::new(),
+            delivery_header: String::new(),
+            added_headers: String::new(),
+            removed: Vec::new(),
+            notes: Notes::new(),
+        }
+    }
+
     /// Begins a message, forgetting the last one.
     pub fn begin(&mut self, address: &str, local_part: &str, domain: &str, parameters: &str) {
         self.clear();
@@ -73,7 +94,7 @@ impl Envelope {
         }
     }
 
-    /// Forgets the message and keeps small buffers.
+    /// Forgets the message and keeps the buffers.
     pub fn clear(&mut self) {
         self.text.clear();
         self.sender = None;
@@ -89,6 +110,18 @@ impl Envelope {
         self.added_headers.clear();
         self.removed.clear();
         self.notes.clear();
+    }
+
+    /// Bytes of the buffers that stay when the message is forgotten.
+    pub(super) fn room(&self) -> usize {
+        self.text.capacity()
+            + self.recipients.capacity() * size_of::<Recipient>()
+            + self.queued_id.capacity()
+            + self.hashes.capacity() * size_of::<String>()
+            + self.delivery_header.capacity()
+            + self.added_headers.capacity()
+            + self.removed.capacity() * size_of::<Range<usize>>()
+            + self.notes.room()
     }
 
     /// Adds a recipient.

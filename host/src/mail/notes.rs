@@ -9,6 +9,11 @@ pub struct Notes {
 }
 
 impl Notes {
+    /// None yet.
+    pub const fn new() -> Self {
+        Self { notes: Vec::new() }
+    }
+
     /// The value of a note.
     pub fn get(&self, key: &str) -> Option<&[u8]> {
         self.notes.iter().find(|(k, _)| k == key).map(|(_, value)| value.as_slice())
@@ -43,6 +48,11 @@ impl Notes {
     /// Forgets all.
     pub fn clear(&mut self) {
         self.notes.clear();
+    }
+
+    /// Bytes that stay when all is forgotten.
+    pub(super) fn room(&self) -> usize {
+        self.notes.capacity() * size_of::<(String, Vec<u8>)>()
     }
 }
 

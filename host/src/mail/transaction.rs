@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use guerrilla_plugin_abi::{Phase, Status};
 
-use super::{ChosenReply, Client, Envelope, Timings};
+use super::{ChosenReply, Client, Slot, Timings};
 
 /// What a stage is lent. It is owned by exactly one place at a time: the connection, a chain that is
 /// running, or a plugin that holds it.
@@ -14,7 +14,7 @@ pub struct Transaction {
     /// The client.
     pub client: Client,
     /// Its message.
-    pub envelope: Envelope,
+    pub envelope: Slot,
     /// The reply that the stage running now has chosen.
     pub reply: Option<ChosenReply>,
     /// Why the stage running now has answered with a fault, if it has said so.
@@ -36,7 +36,7 @@ impl Transaction {
     pub fn new(client: Client) -> Self {
         Self {
             client,
-            envelope: Envelope::default(),
+            envelope: Slot::default(),
             reply: None,
             explanation: None,
             phase: Phase::CONNECT,
@@ -67,8 +67,11 @@ impl Transaction {
     pub fn spare(&self) -> Box<Self> {
         let mut spare = Self::new(self.client.clone());
         // At the end of the data only the log wants to know what it was; before, there is no body yet.
-        spare.envelope =
-            if self.phase == Phase::SAVE { self.envelope.outline() } else { self.envelope.clone() };
+        spare.envelope = if self.phase == Phase::SAVE {
+            self.envelope.outline().into()
+        } else {
+            self.envelope.clone()
+        };
         Box::new(spare)
     }
 

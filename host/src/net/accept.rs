@@ -50,7 +50,9 @@ pub(crate) async fn accept(server: Arc<ArcSwap<Server>>, socket: Listening) {
 }
 
 fn serve(server: Arc<Server>, arrival: arrival::Arrival) {
-    let client = arrival::serve(Arc::clone(&server), arrival);
+    // Boxed, for tokio's tasks are aligned to 128 bytes: a task with all of it inside leaves a hole beside it in memory
+    // that is 300 bytes larger.
+    let client = Box::pin(arrival::serve(Arc::clone(&server), arrival));
     if server.route.is_usual() {
         server.connections.spawn(client);
     } else {

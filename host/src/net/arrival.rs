@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use guerrilla_smtp::{PeerTraits, Session};
 use tokio::sync::Semaphore;
 
-use super::admission::{Permit, TurnedAway};
+use super::admission::TurnedAway;
 use super::connection::{Connection, Ended};
 use super::proxied::{NoIntroduction, introduction};
 use super::server::Server;
@@ -30,24 +30,21 @@ impl Arrival {
 }
 
 /// Serves a client until one of both sides ends.
-pub(super) async fn serve(server: Arc<Server>, arrival: Arrival) {
+pub(super) fn serve(server: Arc<Server>, arrival: Arrival) -> impl Future<Output = ()> + Send {
     // What happens once is boxed and gone when the conversation begins: idle connections do not carry the room for it.
-    if let Some(Admitted { connection, txn, permit: _permit }) =
-        Box::pin(admit(server, arrival)).await
-    {
-        connection.run(txn).await;
+    let admission = Box::pin(admit(server, arrival));
+    async {
+        if let Some((connection, txn)) = admission.await {
+            connection.run(txn).await;
+        }
     }
 }
 
-/// A client that may stay.
-struct Admitted {
-    connection: Box<Connection>,
-    txn: Box<Transaction>,
-    permit: Permit,
-}
-
 /// From a socket to a conversation: a place, who it is, TLS where it comes first.
-async fn admit(server: Arc<Server>, mut arrival: Arrival) -> Option<Admitted> {
+async fn admit(
+    server: Arc<Server>,
+    mut arrival: Arrival,
+) -> Option<(Box<Connection>, Box<Transaction>)> {
     let number = server.next_number();
     let mut permit = match server.admit() {
         Ok(permit) => permit,
@@ -79,13 +76,12 @@ async fn admit(server: Arc<Server>, mut arrival: Arrival) -> Option<Admitted> {
             return None;
         }
     }
-    let greeting = greeting(&server, number);
     let traits = PeerTraits {
         tls: client.tls.is_some(),
         trusted_proxy: server.takes_proxy_commands_from(client.remote),
     };
-    let connection = Connection::open(server, arrival.wire, traits, greeting);
-    Some(Admitted { connection, txn: Box::new(Transaction::new(client)), permit })
+    let connection = Connection::open(server, arrival.wire, traits, number, permit);
+    Some((connection, Box::new(Transaction::new(client))))
 }
 
 /// Who the client is: the peer, or whoever a trusted proxy speaks for.
@@ -132,15 +128,6 @@ async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
             () = server.stop.cancelled() => {}
         }
     }
-}
-
-/// What is said first, in go-guerrilla's form: host, version, number of the client, clients there are, time.
-fn greeting(server: &Server, number: u64) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let time = mail_parser::DateTime::from_timestamp(i64::try_from(now).unwrap_or(0));
-    let (host, version, active) = (&server.host_name, env!("CARGO_PKG_VERSION"), server.active());
-    let protocol = if server.lmtp { "LMTP" } else { "SMTP" };
-    format!("{host} {protocol} Guerrilla({version}) #{number} ({active}) {}", time.to_rfc3339())
 }
 
 /// Clients that were turned away and are waited for, of all servers: a flood of them must not hold the descriptors.

@@ -11,11 +11,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use guerrilla_plugin_abi::Phase;
 use guerrilla_smtp::{CloseReason, PeerTraits, Session, Step, Waiting};
 use tokio::time::{Instant, Sleep};
 
+use super::admission::Permit;
 use super::buffers::Buffers;
-use super::dialogue::Dialogue;
+use super::dialogue::{Asking, Dialogue};
 use super::patience::Patience;
 use super::server::Server;
 use super::tls::HandshakeError;
@@ -38,6 +40,19 @@ pub(super) struct Connection {
     alarm: Pin<Box<Sleep>>,
     /// The session knows that the server is to end.
     stopping: bool,
+    /// Given back when all else is gone.
+    _permit: Permit,
+}
+
+/// What the session cannot go on without.
+enum Pending {
+    Nothing,
+    /// The pipeline's word.
+    Answer(Phase),
+    Input,
+    Pause(Duration),
+    Handshake,
+    Close(CloseReason),
 }
 
 /// Why waiting came to an end.
@@ -62,13 +77,14 @@ impl Connection {
         server: Arc<Server>,
         wire: Wire,
         traits: PeerTraits,
-        greeting: String,
+        number: u64,
+        permit: Permit,
     ) -> Box<Self> {
         let now = Instant::now();
         let patience = Patience::new(server.patience, now);
         Box::new(Self {
             session: Session::new(Arc::clone(&server.settings), traits),
-            dialogue: Dialogue::new(Arc::clone(&server), greeting),
+            dialogue: Dialogue::new(Arc::clone(&server), number),
             wire,
             alarm: Box::pin(tokio::time::sleep_until(patience.due(now))),
             patience,
@@ -76,21 +92,19 @@ impl Connection {
             received: 0,
             stopping: false,
             server,
+            _permit: permit,
         })
     }
 
     /// Serves the client until one of both sides ends.
-    pub(super) async fn run(mut self: Box<Self>, txn: Box<Transaction>) {
-        let mut buffers = Buffers::borrow();
-        let (txn, ended) = match self.greet(&mut buffers).await {
-            Ok(()) => self.converse(txn, buffers).await,
-            Err(ended) => (txn, ended),
-        };
-        let session = txn.client.session;
+    pub(super) async fn run(mut self: Box<Self>, mut txn: Box<Transaction>) {
+        // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
+        let ended;
+        (txn, ended) = self.converse(txn).await;
+        tracing::debug!("{} closed {ended}", txn.client.session);
         self.dialogue.closed(txn);
-        tracing::debug!("{session} closed {ended}");
         if ended.is_by_us() {
-            self.linger().await;
+            Box::pin(self.linger()).await;
         }
     }
 
@@ -125,50 +139,26 @@ impl Connection {
         Ok(())
     }
 
-    async fn converse(
-        &mut self,
-        mut txn: Box<Transaction>,
-        mut buffers: Buffers,
-    ) -> (Box<Transaction>, Ended) {
+    async fn converse(&mut self, mut txn: Box<Transaction>) -> (Box<Transaction>, Ended) {
+        let mut buffers = Buffers::borrow();
+        if self.server.greet_delay.is_some()
+            && let Err(ended) = Box::pin(self.greet(&mut buffers)).await
+        {
+            return (txn, ended);
+        }
         loop {
-            let (input, output) = buffers.both();
-            let (taken, step) = self.session.receive(input, output);
-            self.progressed |= taken > 0;
-            let went = match step {
-                Step::Body(bytes) => {
-                    self.received += bytes.len() as u64;
-                    self.dialogue.body(bytes, &mut txn);
-                    buffers.consume(taken);
-                    Ok(())
-                }
-                Step::Ask(question) => {
-                    txn.client.protocol = self.session.protocol_name();
-                    let asking = self.dialogue.note(question, &mut txn);
-                    buffers.consume(taken);
+            let went = match self.advance(&mut buffers, &mut txn) {
+                Pending::Nothing => Ok(()),
+                Pending::Answer(phase) => {
                     let told;
-                    (txn, told) = self.dialogue.ask(asking, txn).await;
-                    let answer = self.dialogue.answer(&told);
-                    self.session.answer(answer, &mut buffers.output);
+                    (txn, told) = self.dialogue.ask(phase, txn).await;
+                    self.session.answer(told.answer(), &mut buffers.output);
                     Ok(())
                 }
-                Step::NeedInput => {
-                    buffers.consume(taken);
-                    self.hear(&mut buffers).await
-                }
-                Step::Reset => {
-                    buffers.consume(taken);
-                    txn.envelope.clear();
-                    Ok(())
-                }
-                Step::Pause(delay) => {
-                    buffers.consume(taken);
-                    self.pause(delay, &mut buffers).await
-                }
-                Step::StartTls => {
-                    buffers.consume(taken);
-                    self.start_tls(&mut buffers, &mut txn).await
-                }
-                Step::Close(reason) => {
+                Pending::Input => self.hear(&mut buffers).await,
+                Pending::Pause(delay) => Box::pin(self.pause(delay, &mut buffers)).await,
+                Pending::Handshake => Box::pin(self.start_tls(&mut buffers, &mut txn)).await,
+                Pending::Close(reason) => {
                     let told = self.flush(&mut buffers).await;
                     Err(told.err().unwrap_or(Ended::Closed(reason)))
                 }
@@ -177,6 +167,40 @@ impl Connection {
                 return (txn, ended);
             }
         }
+    }
+
+    /// Lets the session take in what has come, up to where something is to be waited for.
+    fn advance(&mut self, buffers: &mut Buffers, txn: &mut Transaction) -> Pending {
+        let (input, output) = buffers.both();
+        let (taken, step) = self.session.receive(input, output);
+        self.progressed |= taken > 0;
+        let (pending, known) = match step {
+            Step::Body(bytes) => {
+                self.received += bytes.len() as u64;
+                self.dialogue.body(bytes, txn);
+                (Pending::Nothing, None)
+            }
+            Step::Ask(question) => {
+                txn.client.protocol = self.session.protocol_name();
+                match self.dialogue.note(question, txn) {
+                    Asking::Phase(phase) => (Pending::Answer(phase), None),
+                    Asking::Known(decided) => (Pending::Nothing, Some(decided)),
+                }
+            }
+            Step::NeedInput => (Pending::Input, None),
+            Step::Reset => {
+                txn.envelope.clear();
+                (Pending::Nothing, None)
+            }
+            Step::Pause(delay) => (Pending::Pause(delay), None),
+            Step::StartTls => (Pending::Handshake, None),
+            Step::Close(reason) => (Pending::Close(reason), None),
+        };
+        buffers.consume(taken);
+        if let Some(decided) = known {
+            self.session.answer(decided.answer(), &mut buffers.output);
+        }
+        pending
     }
 
     /// Says that we are ready, does the handshake, and forgets what the client has said so far: it may have been somebody
@@ -280,22 +304,26 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes all replies at once. A client that reads them slowly must read as fast as it must send.
+    /// Writes all replies at once.
     async fn flush(&mut self, buffers: &mut Buffers) -> Result<(), Ended> {
         if buffers.output.is_empty() {
             return Ok(());
         }
-        let rest = self.wire.write_now(&buffers.output).map_err(Ended::Failed)?;
-        if rest < buffers.output.len() {
-            let patience = self.server.patience.for_reading(buffers.output.len() - rest);
-            let write = self.wire.write_all(&buffers.output[rest..]);
-            match tokio::time::timeout(patience, write).await {
-                Ok(written) => written.map_err(Ended::Failed)?,
-                Err(_) => return Err(Ended::Closed(CloseReason::TimedOut)),
-            }
+        let written = self.wire.write_now(&buffers.output).map_err(Ended::Failed)?;
+        if written < buffers.output.len() {
+            Box::pin(self.write_slowly(&buffers.output[written..])).await?;
         }
         buffers.output.clear();
         Ok(())
+    }
+
+    /// A client that reads its replies slowly must read as fast as it must send.
+    async fn write_slowly(&mut self, rest: &[u8]) -> Result<(), Ended> {
+        let patience = self.server.patience.for_reading(rest.len());
+        match tokio::time::timeout(patience, self.wire.write_all(rest)).await {
+            Ok(written) => written.map_err(Ended::Failed),
+            Err(_) => Err(Ended::Closed(CloseReason::TimedOut)),
+        }
     }
 }
 
@@ -320,6 +348,7 @@ impl std::fmt::Display for Ended {
 #[cfg(test)]
 mod tests {
     use super::super::arrival::serve;
+    use super::*;
 
     /// What ten thousand idle connections cost is ten thousand times this.
     #[test]
@@ -327,7 +356,7 @@ mod tests {
         fn size_of_future<A, B, F>(_: impl Fn(A, B) -> F) -> usize {
             size_of::<F>()
         }
-        let size = size_of_future(serve) + size_of::<super::Connection>();
-        assert!(size <= 1800, "{size} bytes");
+        let size = size_of_future(serve) + size_of::<Connection>() + size_of::<Transaction>();
+        assert!(size <= 1100, "{size} bytes");
     }
 }

@@ -26,7 +26,10 @@ pub(super) struct Dialogue {
     /// What the open transaction goes by, so that a reload never mixes two generations in one. None between
     /// transactions: chains that were replaced end when the last transaction of theirs does.
     policy: Option<Arc<Policy>>,
-    greeting: String,
+    /// Number of the client, for the greeting.
+    number: u64,
+    /// What holds again if the HELO that is being asked about is refused: then it changes nothing (RFC 5321 section 4.1.4).
+    before: Option<Box<Introduction>>,
     opened: bool,
     /// Why the body of the open transaction cannot be kept; the client hears it at the end.
     spoilt: Option<BodyError>,
@@ -36,29 +39,38 @@ pub(super) struct Dialogue {
 pub(super) enum Asking {
     /// The pipeline is to be asked.
     Phase(Phase),
-    /// The same about HELO. A refused one changes nothing (RFC 5321 section 4.1.4), so this is what holds then.
-    Helo(Introduction),
     /// The answer is known.
     Known(Decided),
 }
 
 /// How a client has introduced itself.
-pub(super) struct Introduction {
+struct Introduction {
     name: Option<String>,
     esmtp: bool,
 }
 
 /// The answer to a question.
 pub(super) enum Told {
-    Greeting,
+    Greeting(String),
     One(Decided),
     /// One for each recipient (LMTP, PRDR).
     Each(Vec<Reply<'static>>),
 }
 
+impl Told {
+    /// As the session wants it.
+    pub(super) fn answer(&self) -> Answer<'_> {
+        match self {
+            Self::Greeting(text) => Answer::Greeting(text),
+            Self::One(decided) => decided.answer(),
+            Self::Each(replies) => Answer::Each(replies),
+        }
+    }
+}
+
 impl Dialogue {
-    pub(super) fn new(server: Arc<Server>, greeting: String) -> Self {
-        Self { server, policy: None, greeting, opened: false, spoilt: None }
+    pub(super) fn new(server: Arc<Server>, number: u64) -> Self {
+        Self { server, policy: None, number, before: None, opened: false, spoilt: None }
     }
 
     /// There is no transaction.
@@ -74,8 +86,9 @@ impl Dialogue {
                 let client = &mut txn.client;
                 let before = client.helo.replace(name.to_owned());
                 let before = Introduction { name: before, esmtp: client.esmtp };
+                self.before = Some(Box::new(before));
                 client.esmtp = verb != HelloVerb::Helo;
-                Asking::Helo(before)
+                Asking::Phase(Phase::HELO)
             }
             Question::Mail { path, parameters } => {
                 self.policy = Some(self.server.policy.load_full());
@@ -121,17 +134,12 @@ impl Dialogue {
         }
     }
 
-    /// Finds the answer.
+    /// Asks the pipeline.
     pub(super) async fn ask(
         &mut self,
-        asking: Asking,
+        phase: Phase,
         mut txn: Box<Transaction>,
     ) -> (Box<Transaction>, Told) {
-        let (phase, before) = match asking {
-            Asking::Known(decided) => return (txn, Told::One(decided)),
-            Asking::Phase(phase) => (phase, None),
-            Asking::Helo(before) => (Phase::HELO, Some(before)),
-        };
         let current;
         let policy = match &self.policy {
             Some(policy) => policy,
@@ -150,19 +158,29 @@ impl Dialogue {
         if phase == Phase::SAVE {
             summarise(&asked.decision, &txn, size);
         }
+        let before = self.before.take();
         if let Some(before) = before.filter(|_| !asked.decision.is_yes()) {
             before.restore(&mut txn.client);
         }
-        let told = told(phase, asked.decision, &mut txn);
+        let told = self.told(phase, asked.decision, &mut txn);
         (txn, told)
     }
 
-    /// The session's answer, borrowed.
-    pub(super) fn answer<'a>(&'a self, told: &'a Told) -> Answer<'a> {
-        match told {
-            Told::Greeting => Answer::Greeting(&self.greeting),
-            Told::One(decided) => decided.answer(),
-            Told::Each(replies) => Answer::Each(replies),
+    /// What the decision of a chain means for the transaction and the client.
+    fn told(&self, phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
+        let accepted = decision.is_yes();
+        let bare = decision.reply.is_none();
+        match phase {
+            Phase::CONNECT if accepted && bare => Told::Greeting(self.server.greeting(self.number)),
+            Phase::CONNECT => Told::One(Decided::from_decision(decision, client_rejected)),
+            Phase::RCPT => {
+                if !accepted {
+                    txn.envelope.pop_recipient();
+                }
+                Told::One(Decided::from_decision(decision, recipient_rejected))
+            }
+            Phase::SAVE => saved(decision, txn),
+            _ => Told::One(Decided::from_decision(decision, policy_rejected)),
         }
     }
 
@@ -242,24 +260,6 @@ fn begin(envelope: &mut Envelope, path: &ReversePath<'_>, parameters: &str) {
 
 fn parts<'a>(mailbox: &Mailbox<'a>) -> (&'a str, std::borrow::Cow<'a, str>, &'a str) {
     (mailbox.as_str(), mailbox.local().unquoted(), mailbox.domain().as_str())
-}
-
-/// What the decision of a chain means for the transaction and the client.
-fn told(phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
-    let accepted = decision.is_yes();
-    let bare = decision.reply.is_none();
-    match phase {
-        Phase::CONNECT if accepted && bare => Told::Greeting,
-        Phase::CONNECT => Told::One(Decided::from_decision(decision, client_rejected)),
-        Phase::RCPT => {
-            if !accepted {
-                txn.envelope.pop_recipient();
-            }
-            Told::One(Decided::from_decision(decision, recipient_rejected))
-        }
-        Phase::SAVE => saved(decision, txn),
-        _ => Told::One(Decided::from_decision(decision, policy_rejected)),
-    }
 }
 
 fn saved(decision: Decision, txn: &mut Transaction) -> Told {

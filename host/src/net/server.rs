@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use guerrilla_smtp::{self as smtp, Settings};
@@ -189,6 +189,15 @@ impl Server {
     /// Number of the next client, from 1.
     pub(super) fn next_number(&self) -> u64 {
         self.served.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// What a client is told first, in go-guerrilla's form: host, version, number of the client, clients there are, time.
+    pub(super) fn greeting(&self, number: u64) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+        let time = mail_parser::DateTime::from_timestamp(i64::try_from(now).unwrap_or(0));
+        let (host, version, active) = (&self.host_name, env!("CARGO_PKG_VERSION"), self.active());
+        let protocol = if self.lmtp { "LMTP" } else { "SMTP" };
+        format!("{host} {protocol} Guerrilla({version}) #{number} ({active}) {}", time.to_rfc3339())
     }
 }
 

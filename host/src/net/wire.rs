@@ -1,8 +1,10 @@
 //! A connection, plain or encrypted, behind one face.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -26,12 +28,13 @@ impl Wire {
         }
     }
 
-    /// Waits until there is something to read, holding no buffer meanwhile.
-    pub(super) async fn readable(&mut self) -> io::Result<()> {
-        match &mut self.tls {
-            None => self.socket.readable().await,
-            Some(tls) => tls.readable(&self.socket).await,
-        }
+    /// Waits until there is something to read, holding no buffer meanwhile. A future of a few bytes, since an idle
+    /// connection is little else.
+    pub(super) fn readable(&mut self) -> impl Future<Output = io::Result<()>> {
+        poll_fn(|cx| match &mut self.tls {
+            None => self.socket.poll_readable(cx),
+            Some(tls) => tls.poll_readable(&self.socket, cx),
+        })
     }
 
     /// Reads what is there; 0 at the end.
@@ -116,18 +119,22 @@ pub(super) enum Socket {
 }
 
 impl Socket {
-    pub(super) async fn readable(&self) -> io::Result<()> {
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.readable().await,
-            Self::Unix(stream) => stream.readable().await,
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
         }
     }
 
-    pub(super) async fn writable(&self) -> io::Result<()> {
+    pub(super) fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
-            Self::Tcp(stream) => stream.writable().await,
-            Self::Unix(stream) => stream.writable().await,
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
         }
+    }
+
+    pub(super) fn writable(&self) -> impl Future<Output = io::Result<()>> {
+        poll_fn(|cx| self.poll_writable(cx))
     }
 
     pub(super) fn try_read(&self, room: &mut [u8]) -> io::Result<usize> {
@@ -156,6 +163,10 @@ impl Socket {
             Self::Tcp(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
             Self::Unix(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
         }
+    }
+
+    fn readable(&self) -> impl Future<Output = io::Result<()>> {
+        poll_fn(|cx| self.poll_readable(cx))
     }
 
     /// Reads to the end, or so many bytes.

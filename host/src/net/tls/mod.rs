@@ -134,7 +134,7 @@ impl Acceptor {
             facts.sni.as_deref().unwrap_or("-"),
             facts.client.as_deref().unwrap_or("-"),
         );
-        client.tls = Some(facts);
+        client.tls = Some(Box::new(facts));
         Ok(())
     }
 

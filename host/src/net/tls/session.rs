@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{HandshakeKind, ServerConfig, ServerConnection};
@@ -49,19 +50,23 @@ impl TlsSession {
         format!("group={group} resumed={resumed}")
     }
 
-    /// Waits until [`TlsSession::try_read`] may have something to say. What the socket did not take of earlier replies goes out
-    /// meanwhile.
-    pub(crate) async fn readable(&mut self, socket: &Socket) -> io::Result<()> {
-        while !self.has_input() {
-            if !self.rustls.wants_write() {
-                return socket.readable().await;
-            }
-            tokio::select! {
-                ready = socket.readable() => return ready,
-                room = socket.writable() => room.and_then(|()| self.push(socket))?,
+    /// Ready when [`TlsSession::try_read`] may have something to say. What the socket did not take of earlier replies goes
+    /// out meanwhile.
+    pub(crate) fn poll_readable(
+        &mut self,
+        socket: &Socket,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.has_input() {
+            return Poll::Ready(Ok(()));
+        }
+        while self.rustls.wants_write() {
+            match socket.poll_writable(cx) {
+                Poll::Pending => break,
+                Poll::Ready(room) => room.and_then(|()| self.push(socket))?,
             }
         }
-        Ok(())
+        socket.poll_readable(cx)
     }
 
     /// Reads what is there; 0 at the end, be it announced (`close_notify`) or not: the session below minds that no message

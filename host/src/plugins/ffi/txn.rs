@@ -260,7 +260,7 @@ extern "C" fn set_note<'a, 'k, 'v>(
         let txn = exclusive(ctx);
         let (notes, most): (&mut Notes, usize) = match scope {
             // SAFETY: as in `change`.
-            Scope::MAIL => (unsafe { &mut (*txn).envelope.notes }, MAX_MAIL_NOTE),
+            Scope::MAIL => (&mut unsafe { &mut (*txn).envelope }.notes, MAX_MAIL_NOTE),
             // SAFETY: as in `change`; the client's notes are another field of the same transaction.
             Scope::SESSION => (unsafe { &mut (*txn).client.notes }, MAX_SESSION_NOTE),
             _ => return Status::UNSUPPORTED,
