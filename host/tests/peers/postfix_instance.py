@@ -46,9 +46,12 @@ lmtp      unix  - - n - - lmtp
 
 
 class Postfix:
-    """`routes` maps a recipient domain to "transport:[127.0.0.1]:port"; "*" is the route of all others."""
+    """`routes` maps a recipient domain to "transport:[127.0.0.1]:port"; "*" is the route of all others.
 
-    def __init__(self, root, directory, routes):
+    `services` are more lines of master.cf.
+    """
+
+    def __init__(self, root, directory, routes, services=""):
         self.root, self.directory = root, pathlib.Path(directory)
         self.queue, self.config = self.directory / "queue", self.directory / "config"
         for folder in (self.config, self.directory / "data", *(self.queue / name for name in QUEUE)):
@@ -61,7 +64,7 @@ class Postfix:
             self.directory, [f"postfix:x:{OWNER}:{OWNER}::/:/bin/false"], [f"postfix:x:{OWNER}:", f"postdrop:x:{POSTDROP}:"]
         )
         (self.config / "main.cf").write_text("".join(f"{key} = {value}\n" for key, value in self._settings().items()))
-        (self.config / "master.cf").write_text(MASTER.lstrip())
+        (self.config / "master.cf").write_text(MASTER.lstrip() + services)
         (self.config / "routes").write_text("".join(f"{domain} {route}\n" for domain, route in routes.items()))
         self.master = None
 
