@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::crypto::CryptoProvider;
@@ -12,6 +13,7 @@ use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{Error, InconsistentKeys};
 
 use super::error::{TlsError, read};
+use super::validity::warn_of_dates;
 use crate::config::KeyPair;
 
 /// The pairs of a server, the main one first.
@@ -25,6 +27,15 @@ impl Certificates {
         provider: &CryptoProvider,
     ) -> Result<Self, TlsError> {
         pairs.map(|pair| load(pair, provider).map(Arc::new)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// Warns of certificates whose time is over or nearly so, in files that have not changed for long.
+pub(super) fn look_at_dates<'a>(pairs: impl Iterator<Item = &'a KeyPair>) {
+    for pair in pairs {
+        if let Ok(chain) = certificates(CERTIFICATE, &pair.certificate_chain) {
+            warn_of_dates(CERTIFICATE, &pair.certificate_chain, &chain, SystemTime::now());
+        }
     }
 }
 
@@ -55,7 +66,10 @@ fn load(pair: &KeyPair, provider: &CryptoProvider) -> Result<CertifiedKey, TlsEr
     })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
-        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+            warn_of_dates(CERTIFICATE, &pair.certificate_chain, &certified.cert, SystemTime::now());
+            Ok(certified)
+        }
         Err(Error::InconsistentKeys(_)) => Err(TlsError::Mismatch {
             certificate: pair.certificate_chain.clone(),
             key: pair.private_key.clone(),

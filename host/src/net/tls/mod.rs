@@ -3,6 +3,7 @@
 //! - [`certificates`]: pairs of PEM files, and which of them a client gets.
 //! - [`client_auth`]: what is asked of clients about certificates of their own.
 //! - [`server_config`]: all that is configured, as rustls wants it.
+//! - [`validity`]: certificates that are out of their time.
 //! - [`session`]: an encrypted connection behind the same face as a plain socket.
 //! - here: the acceptor, which does the handshakes of one server and picks up changed files.
 //!
@@ -20,6 +21,7 @@ mod server_config;
 mod session;
 #[cfg(test)]
 mod testing;
+mod validity;
 
 use std::fs;
 use std::io;
@@ -48,7 +50,7 @@ pub(crate) struct Acceptor {
     listener: String,
     current: ArcSwap<ServerConfig>,
     /// The files as they were when they were last read.
-    seen: Mutex<Vec<Stamp>>,
+    seen: Mutex<Seen>,
     /// When the files are looked at next, in milliseconds since `born`.
     next_check: AtomicU64,
     born: Instant,
@@ -76,7 +78,7 @@ impl Acceptor {
             TlsMode::StartTls(pair) => (pair, false),
             TlsMode::Always(pair) => (pair, true),
         };
-        let seen = stamps(tls, pair);
+        let seen = Seen { files: stamps(tls, pair), dated: Instant::now() };
         let acceptor = Self {
             current: ArcSwap::from_pointee(server_config::build(tls, pair)?),
             tls: tls.clone(),
@@ -143,7 +145,11 @@ impl Acceptor {
     pub(crate) fn refresh(&self) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let now = stamps(&self.tls, &self.pair);
-        if *seen == now {
+        if seen.files == now {
+            if seen.dated.elapsed() >= DAY {
+                seen.dated = Instant::now();
+                certificates::look_at_dates([&self.pair].into_iter().chain(&self.tls.certificates));
+            }
             return;
         }
         match server_config::build(&self.tls, &self.pair) {
@@ -159,7 +165,7 @@ impl Acceptor {
                 self.listener
             ),
         }
-        *seen = now;
+        *seen = Seen { files: now, dated: Instant::now() };
     }
 
     /// A handshake is the occasion to look at the files: a server without clients has no need to. The looking is done
@@ -181,6 +187,13 @@ impl Acceptor {
     }
 }
 
+/// What is known of the files.
+struct Seen {
+    files: Vec<Stamp>,
+    /// When the dates of their certificates were last looked at.
+    dated: Instant,
+}
+
 /// What tells a file from what it was: inode, time of change and size; nothing when it is not there.
 type Stamp = Option<(u64, i64, i64, u64)>;
 
@@ -199,6 +212,9 @@ fn stamp(path: &Path) -> Stamp {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+/// How often the dates of certificates are looked at whose files do not change.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a handshake may take at most: two round trips and a signature, on the slowest of lines.
 const LONGEST_HANDSHAKE: Duration = Duration::from_secs(30);

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::client::{TlsClient, config};
 use super::pki::replace;
 use super::s_client::s_client;
-use super::{BOTH, Kind, Mode, Pair, log_lines, pki, setup, tls};
+use super::{BOTH, Kind, Mode, Pair, Pki, log_lines, pki, setup, tls};
 use crate::support::{Daemon, PATIENCE};
 
 #[test]
@@ -191,4 +191,42 @@ fn a_change_voids_tickets() {
     }
     daemon.log().wait_for("the certificate files have changed and are in use");
     daemon.stop();
+}
+
+/// A self-signed pair with these dates.
+fn dated(pki: &Pki, name: &str, years: [i32; 2]) -> Pair {
+    let mut params = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    [params.not_before, params.not_after] = years.map(|year| rcgen::date_time_ymd(year, 1, 1));
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let certificate = params.self_signed(&key).expect("signed");
+    Pair {
+        certificate: pki.file(&format!("{name}.crt"), &certificate.pem()),
+        key: pki.file(&format!("{name}.key"), &key.serialize_pem()),
+    }
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_used_and_named() {
+    let (pki, good) = pki();
+    let early = dated(&pki, "early.example.test", [4000, 4001]);
+    let late = dated(&pki, "late.example.test", [2019, 2020]);
+    let more = json!({ "certificate_check_interval": "1ms", "certificates": [late.json()] });
+    let file = early.certificate.clone();
+    let daemon = setup(tls(Mode::Always, &early, more)).start();
+    daemon.log().wait_for(&format!(
+        "public_key_file {}: the certificate of CN=early.example.test is not valid before 4000-01-01T00:00:00Z",
+        file.display()
+    ));
+    daemon.log().wait_for(&format!(
+        "public_key_file {}: the certificate of CN=late.example.test has expired on 2020-01-01T00:00:00Z",
+        late.certificate.display()
+    ));
+    wait_for_certificate(&daemon, "early.example.test");
+    // Read again, it is told again; of a good one nothing is said.
+    early.replace_with(&good);
+    wait_for_certificate(&daemon, "mail.example.test");
+    daemon.log().wait_for("the certificate files have changed and are in use");
+    assert_eq!(daemon.log().with("has expired on 2020-01-01").len(), 2);
+    assert_eq!(log_lines(daemon, "the certificate of").len(), 3);
 }
