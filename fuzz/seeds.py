@@ -82,6 +82,27 @@ def smtp_xclient():
                 yield argument
 
 
+def proxy_header():
+    """A cut, then a header and what comes behind it."""
+    version_2 = b"\r\n\r\n\0\r\nQUIT\n"
+    four, six = bytes([192, 0, 2, 1, 192, 0, 2, 2, 4, 210, 0, 25]), bytes(range(32)) + b"\x04\xd2\0\x19"
+    authority = b"\x02\0\x0amx.example"
+    # Verified, by a certificate: version, cipher and name inside the TLV.
+    inner = b"\x21\0\x07TLSv1.3" + b"\x23\0\x06AES128" + b"\x22\0\x02mx"
+    ssl = b"\x20" + (5 + len(inner)).to_bytes(2) + b"\x07\0\0\0\0" + inner
+    headers = [
+        b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 25\r\n",
+        b"PROXY TCP6 2001:db8::1 2001:db8::2 1234 25\r\n",
+        b"PROXY UNKNOWN\r\n",
+        version_2 + b"\x20\0\0\0",
+        *(version_2 + kind + len(rest).to_bytes(2) + rest for kind, rest in [
+            (b"\x21\x11", four), (b"\x21\x11", four + authority), (b"\x21\x21", six + authority + ssl),
+        ]),
+    ]  # fmt: skip
+    for header in headers:
+        yield from (cut + header + b"EHLO client.example\r\n" for cut in (b"\0", b"\x0c", b"\x3c"))
+
+
 def smtp_data():
     for said in client_sides():
         _, data, message = b"".join(said).partition(b"DATA\r\n")
@@ -124,6 +145,7 @@ TARGETS = [
     config_json,
     config_words,
     header_index,
+    proxy_header,
     smtp_address,
     smtp_data,
     smtp_line,

@@ -3,6 +3,8 @@
 pub mod cli;
 pub mod config;
 pub mod daemon;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod mail;
 mod net;
 pub mod observe;

@@ -33,5 +33,6 @@ mod wire;
 pub(crate) use accept::{Listening, accept};
 pub use listener::BindError;
 pub(crate) use listener::{Sockets, bind};
+pub(crate) use proxied::fuzzing::proxy_header as fuzz_proxy_header;
 pub(crate) use server::{Policy, Server};
 pub use tls::TlsError;

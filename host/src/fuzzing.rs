@@ -1,0 +1,40 @@
+//! Entry points for fuzzers: bytes in, a panic where a rule is broken.
+//!
+//! They run in the ordinary tests as well, on random input. Not part of the interface.
+
+/// The PROXY header, versions 1 and 2.
+pub fn proxy_header(data: &[u8]) {
+    crate::net::fuzz_proxy_header(data);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    /// What headers are made of.
+    fn phrase() -> impl Strategy<Value = Vec<u8>> {
+        let words: [&[u8]; 12] = [
+            b"PROXY ",
+            b"TCP4 ",
+            b"TCP6 ",
+            b"UNKNOWN",
+            b"192.0.2.1 ",
+            b"2001:db8::1 ",
+            b"25 ",
+            b"65535",
+            b"\r\n",
+            b"\r\n\r\n\0\r\nQUIT\n",
+            b"\x21\x11\x00\x0c",
+            b"\x21\x21\x00\x24",
+        ];
+        let word = prop::sample::select(words.to_vec()).prop_map(<[u8]>::to_vec);
+        prop_oneof![3 => word, 1 => prop::collection::vec(any::<u8>(), 0..20)]
+    }
+
+    proptest! {
+        #[test]
+        fn proxy_headers(cut: u8, phrases in prop::collection::vec(phrase(), 0..10)) {
+            super::proxy_header(&[vec![cut], phrases.concat()].concat());
+        }
+    }
+}
