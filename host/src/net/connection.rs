@@ -35,6 +35,8 @@ pub(super) struct Connection {
     progressed: bool,
     /// Bytes of a body since then.
     received: u64,
+    /// Bytes of a body since the other connections of this thread have had their turn.
+    turn: u64,
     /// Rings when the client may have taken too long. It is set anew only when it rings: a timer for each read
     /// would cost more than the read.
     alarm: Pin<Box<Sleep>>,
@@ -90,6 +92,7 @@ impl Connection {
             patience,
             progressed: false,
             received: 0,
+            turn: 0,
             stopping: false,
             server,
             _permit: permit,
@@ -239,6 +242,10 @@ impl Connection {
             std::mem::take(buffers).give_back();
         }
         self.note_pace();
+        if self.turn >= TURN {
+            self.turn = 0;
+            tokio::task::yield_now().await;
+        }
         match self.wait().await? {
             Woken::Readable => {}
             Woken::Stop => {
@@ -271,6 +278,7 @@ impl Connection {
             self.patience.progressed(now);
         }
         let received = std::mem::take(&mut self.received);
+        self.turn += received;
         let in_body = self.session.waiting() == Waiting::Body;
         self.patience.body(in_body.then_some(received), now);
     }
@@ -344,6 +352,10 @@ impl std::fmt::Display for Ended {
         }
     }
 }
+
+/// Bytes of a body after which others have their turn: a millisecond or two. Of its own accord tokio lets a socket that is always
+/// readable be read 128 times, which is 8 MiB.
+const TURN: u64 = 512 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -95,7 +95,7 @@ impl Acceptor {
     /// Whether one that was opened now would be just the same. Then it is better kept: its tickets stay good.
     pub(crate) fn is_current(&self, tls: &Tls) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        self.tls == *tls && *seen == stamps(&self.tls, &self.pair)
+        self.tls == *tls && seen.files == stamps(&self.tls, &self.pair)
     }
 
     /// Whether TLS begins with the first byte.
