@@ -53,6 +53,9 @@ struct ServeArgs {
     /// Where the plugins (*.so) are; wins over plugins_dir of the config.
     #[arg(long, value_name = "DIR")]
     plugins_dir: Option<PathBuf>,
+    /// Load no plugin. Chains that name one defer all mail (451) instead of losing any.
+    #[arg(long)]
+    safe_mode: bool,
 }
 
 /// The command line is wrong (EX_USAGE).

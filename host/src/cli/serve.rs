@@ -222,6 +222,7 @@ fn configuration(args: &ServeArgs) -> Result<(Config, Vec<String>), ConfigError>
     if let Some(dir) = &args.plugins_dir {
         config.plugins_dir = Some(dir.clone());
     }
+    config.plugins.safe_mode = args.safe_mode;
     if let Some(path) = &args.pid_file {
         config.pid_file = Some(path.clone());
     }

@@ -212,6 +212,8 @@ impl Config {
                 sha256: Plugins::pins(raw.plugins_sha256, findings),
                 skip_broken: Plugins::on_error(raw.plugins_on_error.as_deref(), findings),
                 watch: Plugins::watch(raw.plugins_watch.as_deref(), findings),
+                safe_mode: false,
+                crash_file: given(raw.plugins_crash_file).map(PathBuf::from),
             },
             spool: Spool::check(
                 raw.spool_threshold,

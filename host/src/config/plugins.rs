@@ -20,6 +20,10 @@ pub struct Plugins {
     /// How often the directory is looked at for other files, which are then taken as by SIGHUP (`plugins_watch`); never
     /// when left out or `0s`.
     pub watch: Option<Duration>,
+    /// No plugin is loaded at all (`serve --safe-mode`; no key of the file).
+    pub safe_mode: bool,
+    /// Where crashes in plugins are recorded (`plugins_crash_file`); without, they are not.
+    pub crash_file: Option<PathBuf>,
 }
 
 impl Plugins {

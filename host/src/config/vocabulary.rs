@@ -41,6 +41,7 @@ pub(super) const TOP: Vocabulary = Vocabulary {
         // ours
         &["log_format", "plugins_dir", "plugins_runtime_dir"],
         &["plugins_allow", "plugins_sha256", "plugins_on_error", "plugins_watch"],
+        &["plugins_crash_file"],
         &["spool_threshold", "spool_dir", "max_memory"],
     ],
     stale: &[

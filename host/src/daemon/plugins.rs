@@ -7,7 +7,8 @@ use crate::plugins::catalogue::Catalogue;
 use crate::plugins::ffi::Constructor;
 use crate::plugins::probe;
 use crate::plugins::{
-    Digest, LoadError, LoadOptions, LoadedFile, Manifest, OnError, Processor, load_dir,
+    Crashes, Digest, LoadError, LoadOptions, LoadedFile, Manifest, OnError, Processor, load_dir,
+    record_crashes,
 };
 use crate::processors;
 
@@ -53,11 +54,22 @@ impl PluginFiles {
         for (processor, constructor) in &self.code {
             catalogue.add(processor.clone(), constructor.clone(), "this program");
         }
+        if config.plugins.safe_mode {
+            tracing::warn!("safe mode: no plugins are loaded");
+            catalogue.enter_safe_mode();
+            return Ok(catalogue);
+        }
         let before = std::mem::take(&mut self.present);
         let Some(dir) = &config.plugins_dir else { return Ok(catalogue) };
         let wanted = &config.plugins;
         let taken: Vec<String> = catalogue.names().map(str::to_owned).collect();
         let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
+        let crashes = wanted.crash_file.as_deref().map(Crashes::open).transpose();
+        let crashes = crashes.map_err(|error| PluginsError(vec![error.into()]))?;
+        if let Some(crashes) = &crashes {
+            // Before any code of a file runs: it may crash while it is being loaded.
+            record_crashes(crashes).map_err(|error| PluginsError(vec![error.into()]))?;
+        }
         let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
         let options = LoadOptions {
             runtime_dir: wanted.runtime_dir.as_deref(),
@@ -67,9 +79,14 @@ impl PluginFiles {
             allow: wanted.allow.as_deref(),
             sha256: &wanted.sha256,
             on_error: if wanted.skip_broken { OnError::Skip } else { OnError::Fail },
+            crashes: crashes.as_ref(),
             prober: probe::prober(),
         };
         let loaded = load_dir(dir, &options).map_err(PluginsError)?;
+        for (error, manifest) in loaded.quarantined {
+            tracing::error!("{error} [{}]", error.code());
+            manifest.processors.into_iter().for_each(|processor| catalogue.add_absent(processor));
+        }
         for line in &loaded.unmatched {
             tracing::warn!("{line}");
         }

@@ -67,9 +67,12 @@ pub(super) fn prepare(
         .collect::<Result<_, _>>()?;
     let mut files = present.files.clone();
     let catalogue = files.catalogue(config)?;
-    let known: Vec<&str> = catalogue.config_keys().collect();
-    for problem in config.unclaimed_backend_keys(&known) {
-        tracing::warn!("{problem}");
+    // The safe mode does not know which keys the plugins read.
+    if !config.plugins.safe_mode {
+        let known: Vec<&str> = catalogue.config_keys().collect();
+        for problem in config.unclaimed_backend_keys(&known) {
+            tracing::warn!("{problem}");
+        }
     }
     // Last, for it starts the stages.
     let pipeline = assemble(&config.gateway, &catalogue, present.pipeline.as_deref())?;

@@ -39,10 +39,11 @@ pub(crate) fn assemble(
         retiring: previous.map(|previous| Arc::clone(&previous.retiring)).unwrap_or_default(),
         made: HashMap::new(),
         order: Vec::new(),
+        deferred: Vec::new(),
         problems: Vec::new(),
     };
     maker.check_sections();
-    let mut chain = |key, phase, spec: &ChainSpec| maker.chain(key, phase, spec);
+    let mut chain = |key, phase, spec| maker.chain(key, phase, spec);
     let connect = chain("connect_process", Phase::CONNECT, &gateway.connect);
     let helo = chain("helo_process", Phase::HELO, &gateway.helo);
     let mail = chain("mail_process", Phase::MAIL, &gateway.mail);
@@ -65,6 +66,7 @@ pub(crate) fn assemble(
         save,
         stages: maker.order.into_iter().map(running).collect(),
         retiring,
+        deferred: maker.deferred,
         save_timeout: gateway.save_timeout,
         rcpt_timeout: gateway.rcpt_timeout,
     })
@@ -103,6 +105,8 @@ struct Maker<'a> {
     /// processor named twice in one chain is two.
     made: HashMap<(String, usize), Arc<Stage>>,
     order: Vec<Made>,
+    /// Phases whose chain names a processor that is not loaded for now.
+    deferred: Vec<Phase>,
     problems: Vec<String>,
 }
 
@@ -120,6 +124,7 @@ impl<'a> Maker<'a> {
         for section in &self.gateway.processors {
             let wanted = section.uses.as_deref().unwrap_or(&section.name);
             match self.catalogue.find(wanted) {
+                None if self.catalogue.absent(wanted).is_some() => {}
                 None => self.unknown(&format!("processors.{}", section.name), wanted),
                 Some(entry) => {
                     for problem in unknown_keys(section, &entry.processor) {
@@ -130,9 +135,16 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn chain(&mut self, key: &str, phase: Phase, spec: &ChainSpec) -> Vec<Arc<Stage>> {
+    fn chain(&mut self, key: &str, phase: Phase, spec: &'a ChainSpec) -> Vec<Arc<Stage>> {
         let mut stages = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
+        if let Some((name, why)) = self.absent(spec) {
+            tracing::warn!(
+                "backend_config.{key}: processor {name} is {why}: whatever this chain is asked is deferred (451)"
+            );
+            self.deferred.push(phase);
+            return stages;
+        }
         for name in &spec.names {
             let section = self.section(name);
             let wanted = section.and_then(|s| s.uses.as_deref()).unwrap_or(name);
@@ -161,6 +173,15 @@ impl<'a> Maker<'a> {
             }
         }
         stages
+    }
+
+    /// The first name of a chain that stands for a processor that is not loaded for now. The chain is not shortened
+    /// by it: it may be the one that keeps the mail.
+    fn absent(&self, spec: &'a ChainSpec) -> Option<(&'a str, &'static str)> {
+        spec.names.iter().find_map(|name| {
+            let wanted = self.section(name).and_then(|s| s.uses.as_deref()).unwrap_or(name);
+            Some((name.as_str(), self.catalogue.absent(wanted)?))
+        })
     }
 
     fn make(

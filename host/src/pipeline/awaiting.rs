@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::stage::{Answer, Lost, Stage};
 use crate::mail::Transaction;
+use crate::observe::Route;
 
 /// What has come of waiting.
 pub(super) enum Answered {
@@ -34,7 +35,7 @@ pub(super) async fn answer(
         return asking.await.map(|(txn, status)| Answered::InTime(txn, status));
     };
     let share = share(copy.deadline);
-    let mut asking = tokio::spawn(asking);
+    let mut asking = spawn(asking);
     match tokio::time::timeout(share, &mut asking).await {
         Ok(answered) => {
             let (txn, status) = answered.map_err(|_| Lost)??;
@@ -43,10 +44,15 @@ pub(super) async fn answer(
         Err(_) => {
             let (session, name) = (copy.log_id(), &stage.name);
             tracing::warn!(%session, "{name}: no answer within {share:.1?}: went on without it");
-            tokio::spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
+            spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
             Ok(Answered::Late(copy))
         }
     }
+}
+
+/// What happens to the message is written where the rest of its session is.
+fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+    tokio::spawn(Route::current().of(task))
 }
 
 /// How long the stage has.

@@ -22,6 +22,8 @@ pub(crate) struct Pipeline {
     pub(super) stages: Vec<Arc<Running>>,
     /// Where stages go that no pipeline has any more.
     pub(super) retiring: Arc<Retiring>,
+    /// Questions that are answered 4xx without asking anybody, for one who is to be asked is not there.
+    pub(super) deferred: Vec<Phase>,
     /// For the save chain (`gw_save_timeout`).
     pub(super) save_timeout: Duration,
     /// For the others (`gw_val_rcpt_timeout`).
@@ -39,7 +41,7 @@ pub(crate) struct Asked {
 impl Pipeline {
     /// Whether anybody is asked in this phase.
     pub(crate) fn asks(&self, phase: Phase) -> bool {
-        !self.chain(phase).is_empty()
+        !self.chain(phase).is_empty() || self.deferred.contains(&phase)
     }
 
     /// Whether a stage of the save chain fulfils an ESMTP extension (`dsn`, `requiretls`).
@@ -51,6 +53,9 @@ impl Pipeline {
     pub(crate) async fn ask(self: &Arc<Self>, phase: Phase, mut txn: Box<Transaction>) -> Asked {
         if !self.asks(phase) {
             return Asked { txn, decision: Decision::bare(Kind::Accept) };
+        }
+        if self.deferred.contains(&phase) {
+            return Asked { txn, decision: Decision::bare(Kind::Defer) };
         }
         let limit = if phase == Phase::SAVE { self.save_timeout } else { self.rcpt_timeout };
         let deadline = Instant::now() + limit;

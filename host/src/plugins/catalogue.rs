@@ -7,6 +7,10 @@ use super::manifest::Processor;
 #[derive(Default)]
 pub(crate) struct Catalogue {
     entries: Vec<Entry>,
+    /// Processors that would be there, but are not loaded.
+    absent: Vec<Processor>,
+    /// Nobody has looked which plugins there are.
+    safe_mode: bool,
 }
 
 /// One processor and how to make an instance of it.
@@ -30,6 +34,27 @@ impl Catalogue {
         self.entries.iter().find(|entry| entry.processor.answers_to(name))
     }
 
+    /// Adds a processor that chains may name, but that is not loaded for now.
+    pub(crate) fn add_absent(&mut self, processor: Processor) {
+        self.absent.push(processor);
+    }
+
+    /// From now on everything that is not there may be in a plugin.
+    pub(crate) fn enter_safe_mode(&mut self) {
+        self.safe_mode = true;
+    }
+
+    /// Why a processor that chains may name is not there.
+    pub(crate) fn absent(&self, name: &str) -> Option<&'static str> {
+        if self.find(name).is_some() {
+            return None;
+        }
+        if self.absent.iter().any(|processor| processor.answers_to(name)) {
+            return Some("in quarantine");
+        }
+        self.safe_mode.then_some("not built in, and this is the safe mode")
+    }
+
     /// Every name and alias.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().flat_map(|entry| {
@@ -40,9 +65,10 @@ impl Catalogue {
 
     /// Every configuration key that a processor's schema names.
     pub(crate) fn config_keys(&self) -> impl Iterator<Item = &str> {
-        self.entries
-            .iter()
-            .filter_map(|entry| entry.processor.config_schema.get("properties")?.as_object())
+        let loaded = self.entries.iter().map(|entry| &entry.processor);
+        loaded
+            .chain(&self.absent)
+            .filter_map(|processor| processor.config_schema.get("properties")?.as_object())
             .flat_map(|properties| properties.keys().map(String::as_str))
     }
 }

@@ -7,6 +7,7 @@ use abi_stable::library::{AbiHeader, LibraryError};
 use serde::{Deserialize, Serialize};
 
 use super::attempt::AttemptError;
+use super::crashes::{CrashFileError, Quarantine};
 use super::digest::Digest;
 use super::elf::ElfError;
 use super::layout::REBUILD;
@@ -26,6 +27,9 @@ pub enum LoadError {
     /// The directory for the private copies.
     #[error(transparent)]
     RuntimeDirectory(#[from] RuntimeDirError),
+    /// The record of crashes.
+    #[error(transparent)]
+    CrashFile(#[from] CrashFileError),
     /// One file of it.
     #[error("{}: {cause}", subject(path, plugin.as_deref()))]
     File {
@@ -44,6 +48,7 @@ impl LoadError {
         match self {
             Self::Directory(error) => error.code(),
             Self::RuntimeDirectory(error) => error.code(),
+            Self::CrashFile(_) => "plugins.crash_file",
             Self::File { cause, .. } => cause.code(),
         }
     }
@@ -53,6 +58,7 @@ impl LoadError {
         match self {
             Self::Directory(error) => error.dir(),
             Self::RuntimeDirectory(error) => error.dir(),
+            Self::CrashFile(error) => error.path(),
             Self::File { path, .. } => path,
         }
     }
@@ -110,6 +116,16 @@ pub enum Cause {
         /// What it was to be.
         expected: String,
     },
+    /// It is not to end the daemon again.
+    #[error(
+        "{why}: in quarantine, not loaded; replace the file, or let it be tried again: guerrillad plugins release {name}"
+    )]
+    Quarantined {
+        /// What it has done.
+        why: Quarantine,
+        /// Name of the plugin.
+        name: String,
+    },
     /// A name that the host or another file offers.
     #[error(
         "{what} name '{name}' is also offered by {other}, expected one file per name; remove one of them"
@@ -152,6 +168,7 @@ impl Cause {
             Self::Manifest(error) => error.code(),
             Self::NotAllowed { .. } => "plugin.not_allowed",
             Self::Pin { .. } => "plugin.sha256",
+            Self::Quarantined { .. } => "plugin.quarantine",
             Self::Duplicate { .. } => "plugin.duplicate",
             Self::Changed => "plugin.changed",
             Self::Copy(_) => "plugin.copy",

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use guerrilla_plugin_abi::Root_Ref;
 
+use super::crashes::Crashes;
 use super::digest::Digest;
 use super::elf::Image;
 use super::error::{Cause, LoadError, OpenError};
@@ -31,17 +32,18 @@ pub fn load_dir(dir: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Vec<Loa
     let checked = candidates.iter().map(|candidate| Checked::wanted(candidate, options));
     let checked = refused.sift(checked)?;
     let unmatched = policy::unmatched(options, &names_of(&candidates, &checked, &refused.all));
+    let (checked, quarantined) = sort_out(checked, options.crashes);
     let duplicates = names::duplicates(&checked, options.taken_names, options.on_error);
     let checked = refused.drop(checked, duplicates)?;
     if checked.is_empty() {
-        return Ok(Loaded { files: Vec::new(), skipped: refused.all, unmatched });
+        return Ok(Loaded { files: Vec::new(), skipped: refused.all, quarantined, unmatched });
     }
     let (mut files, new) = recognised(checked, options.known);
     if !new.is_empty() {
         files.extend(map_in(new, options, &mut refused)?);
         files.sort_by(|a, b| a.path.cmp(&b.path));
     }
-    Ok(Loaded { files, skipped: refused.all, unmatched })
+    Ok(Loaded { files, skipped: refused.all, quarantined, unmatched })
 }
 
 /// Takes files of which the same content is mapped already out of those that are to be loaded.
@@ -67,6 +69,26 @@ fn map_in(
         refused.sift(files.into_iter().map(|file| file.copy(&private, options.generation)))?;
     let copied = refused.sift(tried(copied, options.prober).into_iter())?;
     refused.sift(copied.into_iter().map(|file| file.load(options.generation)))
+}
+
+/// Takes out the files that are in quarantine. That is no error of the directory: the daemon is to start without them.
+fn sort_out(
+    checked: Vec<Checked>,
+    crashes: Option<&Crashes>,
+) -> (Vec<Checked>, Vec<(LoadError, Manifest)>) {
+    let Some(crashes) = crashes else { return (checked, Vec::new()) };
+    let mut good = Vec::new();
+    let mut quarantined = Vec::new();
+    for file in checked {
+        match crashes.quarantine(file.sha256) {
+            None => good.push(file),
+            Some(why) => {
+                let name = file.manifest.name.clone();
+                quarantined.push((file.refuse(Cause::Quarantined { why, name }), file.manifest));
+            }
+        }
+    }
+    (good, quarantined)
 }
 
 /// What the operator may call the files of a directory.
@@ -115,6 +137,8 @@ pub struct LoadOptions<'a> {
     pub sha256: &'a [(String, String)],
     /// What a file that cannot be used means for the others.
     pub on_error: OnError,
+    /// The record of crashes: files that are in quarantine by it are left out.
+    pub crashes: Option<&'a Crashes>,
     /// Tries each file in a child process first; `None` loads untried.
     pub prober: Option<&'a Prober>,
 }
@@ -126,6 +150,8 @@ pub struct Loaded {
     pub files: Vec<LoadedFile>,
     /// What was not; empty but with [`OnError::Skip`].
     pub skipped: Vec<LoadError>,
+    /// What is in quarantine, and what it would offer.
+    pub quarantined: Vec<(LoadError, Manifest)>,
     /// Entries of the allow list and the pins that name nothing that is there; one line each.
     pub unmatched: Vec<String>,
 }
@@ -265,9 +291,7 @@ impl Copied {
         // Leaked, for what is mapped is never unmapped either.
         let plugin = file.manifest.name.clone().leak();
         let origin = Origin { plugin, generation, file: Box::leak(Box::new(facts)) };
-        let culprit =
-            format!("in plugin {} (being loaded, generation {generation})", origin.plugin);
-        let root = loading(culprit.leak(), || open_checked(&copy, &file.note, file.manifest.api));
+        let root = loading(origin, || open_checked(&copy, &file.note, file.manifest.api));
         // What is mapped stays mapped. A copy that cannot be removed goes with its directory.
         let _ = fs::remove_file(&copy);
         let root = root.map_err(|why| file.refuse(why.into()))?;

@@ -5,7 +5,8 @@
 //! 1. [`scan()`] lists `*.so`; each file is opened once and everything is read from that descriptor;
 //! 2. owner and mode of the directory and the file; size;
 //! 3. ELF headers, every segment inside the file; the manifest in its note; schema, API, panic mode;
-//! 4. the operator's list of what may be loaded and of the content expected; names that are offered twice;
+//! 4. the operator's list of what may be loaded and of the content expected; the record of crashes; names that are offered
+//!    twice;
 //! 5. a private copy, tried in a child process ([`Prober`]);
 //! 6. `dlopen` of the copy, header, layouts, root, and that the root says what the note said.
 //!
@@ -20,6 +21,7 @@
 
 mod attempt;
 pub(crate) mod catalogue;
+mod crashes;
 mod digest;
 mod dynamic;
 mod elf;
@@ -45,10 +47,11 @@ mod tests;
 mod verify;
 
 pub use attempt::AttemptError;
+pub use crashes::{CrashFileError, Crashes, Quarantine};
 pub use digest::Digest;
 pub use elf::ElfError;
 pub use error::{Cause, LoadError, OpenError};
-pub use ffi::{attribute_crashes, end_is_expected};
+pub use ffi::{attribute_crashes, end_is_expected, record_crashes};
 pub use inspect::{Finding, Inspection, inspect};
 pub use list::{Listing, Row, list};
 pub use load::{LoadOptions, Loaded, LoadedFile, load_dir, manifests};

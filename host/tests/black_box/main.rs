@@ -34,6 +34,7 @@ mod proxy_header;
 mod reload;
 mod reload_plugins;
 mod replies;
+mod safe_mode;
 mod schemas;
 mod sections;
 mod support;

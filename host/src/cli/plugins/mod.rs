@@ -4,6 +4,7 @@ mod bench;
 mod look;
 mod new;
 mod order;
+mod release;
 mod reload;
 mod settings;
 mod verify;
@@ -79,6 +80,18 @@ pub(super) enum Command {
         /// Name of the crate: lower-case letters, digits and dashes, such as size-cap.
         name: String,
     },
+    /// Let a plugin be tried again that has crashed the daemon.
+    ///
+    /// A file that has ended the daemon three times within ten minutes is in quarantine: it is not loaded, and chains that
+    /// name its processors defer. This forgets its crashes; the next start loads it. The record is the config's
+    /// plugins_crash_file.
+    Release {
+        /// Name of the plugin, as the log has it.
+        name: String,
+        /// The config file [default: goguerrilla.conf, goguerrilla.conf.json]
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Measure what a call of a processor costs.
     ///
     /// Loads the file into this very process, starts its processors and asks them about a typical message of 8 KB, many
@@ -106,6 +119,7 @@ pub(super) fn run(command: Command) -> ExitCode {
             reload::run(name.as_deref(), config, plugins_dir, pid_file)
         }
         Command::New { name } => new::run(&name),
+        Command::Release { name, config } => release::run(&name, config),
         Command::Bench { file, processor, config } => {
             bench::run(&file, processor.as_deref(), config.as_deref())
         }

@@ -11,12 +11,15 @@
 //! `outside of plugins`; the line names the thread.
 
 use std::io;
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
 use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 use super::host;
+use super::instance::Origin;
+use crate::plugins::crashes::{CrashFileError, Crashes};
 
 /// From now on the end of this process in a plugin is told of. Further calls do nothing.
 ///
@@ -92,7 +95,8 @@ fn tell(what: &str) {
     line.add(what.as_bytes());
     if let Some(culprit) = host::culprit() {
         line.add(b" ");
-        line.add(culprit.as_bytes());
+        line.add(culprit.place.as_bytes());
+        record(what, culprit.origin.as_ref());
     } else {
         line.add(b" outside of plugins (thread ");
         let mut name = [0_u8; 16];
@@ -101,8 +105,45 @@ fn tell(what: &str) {
         line.add(name.split(|byte| *byte == 0).next().unwrap_or_default());
         line.add(b")");
     }
-    line.write();
+    line.write(libc::STDERR_FILENO);
 }
+
+/// Writes down which file it was, should there be a record. Never: allocates, locks, panics.
+fn record(what: &str, origin: Option<&Origin>) {
+    let (fd, Some(origin)) = (RECORD.load(Ordering::Acquire), origin) else { return };
+    if fd < 0 || origin.file.sha256.is_empty() {
+        return;
+    }
+    // SAFETY: async-signal-safe; with a null pointer it only returns the time.
+    let now = unsafe { libc::time(std::ptr::null_mut()) };
+    let mut line = Line { bytes: [0; 512], len: 0 };
+    line.add_number(u64::try_from(now).unwrap_or_default());
+    for word in [origin.file.sha256.as_str(), origin.plugin, what] {
+        line.add(b" ");
+        line.add(word.as_bytes());
+    }
+    line.write(fd);
+}
+
+/// From now on a crash in a plugin is written to this record. The last call counts.
+///
+/// # Errors
+/// There are no more descriptors.
+pub fn record_crashes(record: &Crashes) -> Result<(), CrashFileError> {
+    let new = record.descriptor()?.into_raw_fd();
+    if let Err(old) = RECORD.compare_exchange(-1, new, Ordering::AcqRel, Ordering::Acquire) {
+        // SAFETY: both are open. The number that a handler may be writing to stays open and means the new file from now on.
+        // The new number came out of its owner a moment ago, and nobody else has it.
+        drop(unsafe {
+            libc::dup3(new, old, libc::O_CLOEXEC);
+            OwnedFd::from_raw_fd(new)
+        });
+    }
+    Ok(())
+}
+
+/// Where the record is open, for ever.
+static RECORD: AtomicI32 = AtomicI32::new(-1);
 
 /// A line on the stack.
 struct Line {
@@ -119,9 +160,38 @@ impl Line {
         self.len += text.len();
     }
 
-    fn write(mut self) {
+    /// Adds a number in decimal.
+    fn add_number(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut at = digits.len();
+        loop {
+            at -= 1;
+            digits[at] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.add(&digits[at..]);
+    }
+
+    fn write(mut self, fd: libc::c_int) {
         self.bytes[self.len] = b'\n';
         // SAFETY: so many bytes are there. One call, so that the line is not torn apart by other threads' lines.
-        unsafe { libc::write(libc::STDERR_FILENO, self.bytes.as_ptr().cast(), self.len + 1) };
+        unsafe { libc::write(fd, self.bytes.as_ptr().cast(), self.len + 1) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_without_the_formatter() {
+        for number in [0, 7, 10, 1_795_385_000, u64::MAX] {
+            let mut line = Line { bytes: [0; 512], len: 0 };
+            line.add_number(number);
+            assert_eq!(&line.bytes[..line.len], number.to_string().as_bytes());
+        }
     }
 }

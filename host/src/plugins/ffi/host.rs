@@ -44,7 +44,7 @@ pub(crate) struct Record {
     pub(super) token: u64,
     processor: String,
     /// Which plugin this is, for the last words of the process.
-    culprit: String,
+    culprit: Culprit,
     alive: AtomicBool,
     figures: Mutex<BTreeMap<String, Figure>>,
 }
@@ -65,9 +65,17 @@ pub(crate) enum Figure {
 struct Call {
     token: u64,
     session: Option<SessionId>,
-    culprit: &'static str,
+    culprit: &'static Culprit,
     /// Why it will answer with a fault.
     explanation: Cell<Option<String>>,
+}
+
+/// What the last words of the process say of a plugin.
+pub(super) struct Culprit {
+    /// `in plugin x (processor Y, generation 0)`
+    pub(super) place: String,
+    /// Where it comes from, for the record of crashes.
+    pub(super) origin: Option<Origin>,
 }
 
 /// Ends a call when dropped.
@@ -80,7 +88,7 @@ impl Drop for Calling {
 }
 
 impl Call {
-    fn new(token: u64, session: Option<SessionId>, culprit: &'static str) -> Self {
+    fn new(token: u64, session: Option<SessionId>, culprit: &'static Culprit) -> Self {
         Self { token, session, culprit, explanation: Cell::new(None) }
     }
 
@@ -112,13 +120,17 @@ thread_local! {
 }
 
 /// Loads a plugin file, which runs code of it.
-pub(in crate::plugins) fn loading<T>(culprit: &'static str, work: impl FnOnce() -> T) -> T {
+pub(in crate::plugins) fn loading<T>(origin: Origin, work: impl FnOnce() -> T) -> T {
+    let Origin { plugin, generation, .. } = origin;
+    let place = format!("in plugin {plugin} (being loaded, generation {generation})");
+    // Leaked, for what is loaded is never unloaded either.
+    let culprit = Box::leak(Box::new(Culprit { place, origin: Some(origin) }));
     // No record has this number.
     Call::new(u64::MAX, None, culprit).during(work)
 }
 
 /// Which plugin is being called on this thread. Async-signal-safe.
-pub(super) fn culprit() -> Option<&'static str> {
+pub(super) fn culprit() -> Option<&'static Culprit> {
     Call::current(|call| call.map(|call| call.culprit))
 }
 
@@ -154,12 +166,13 @@ impl Record {
 
 /// Makes a record for an instance of the named processor.
 pub(super) fn register(processor: &str, origin: Option<Origin>) -> &'static Record {
-    let culprit = match origin {
+    let place = match origin {
         Some(Origin { plugin, generation, .. }) => {
             format!("in plugin {plugin} (processor {processor}, generation {generation})")
         }
         None => format!("in the built-in processor {processor}"),
     };
+    let culprit = Culprit { place, origin };
     let _registering = REGISTERING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut all: Vec<&'static Record> = RECORDS.load().as_ref().clone();
     let record: &'static Record = Box::leak(Box::new(Record {

@@ -20,7 +20,7 @@ mod instance;
 mod open;
 mod txn;
 
-pub use crash::{attribute_crashes, end_is_expected};
+pub use crash::{attribute_crashes, end_is_expected, record_crashes};
 pub(super) use host::loading;
 pub(crate) use instance::{Called, Constructor, FileFacts, Instance, Origin, outcome};
 pub(super) use open::open_root;

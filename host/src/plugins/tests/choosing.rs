@@ -27,6 +27,7 @@ const SKIP: LoadOptions<'static> = LoadOptions {
     taken_names: &[],
     allow: None,
     sha256: &[],
+    crashes: None,
     prober: None,
 };
 
