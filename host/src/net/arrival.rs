@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use guerrilla_smtp::{PeerTraits, Session};
 use tokio::sync::Semaphore;
 
+use super::account;
 use super::admission::TurnedAway;
 use super::connection::{Connection, Ended};
 use super::proxied::{NoIntroduction, introduction};
@@ -67,12 +68,14 @@ async fn admit(
         return None;
     }
     let session = client.session;
-    tracing::debug!("{session} opened remote={} listener={}", client.remote_ip, server.listener);
+    let (remote, listener) = (&client.remote_ip, &server.listener);
+    tracing::debug!(%session, %remote, %listener, "opened");
     if let Some(tls) = server.implicit_tls() {
+        let opened = Instant::now();
         let patience = server.patience.idle;
         let wire = &mut arrival.wire;
         if let Err(error) = tls.handshake(wire, &mut client, patience, &server.stop).await {
-            tracing::debug!("{session} closed {}", Ended::Handshake(error));
+            account::of_connection(&client, &Ended::Handshake(error), opened.elapsed());
             return None;
         }
     }

@@ -15,6 +15,7 @@ use guerrilla_plugin_abi::Phase;
 use guerrilla_smtp::{CloseReason, PeerTraits, Session, Step, Waiting};
 use tokio::time::{Instant, Sleep};
 
+use super::account;
 use super::admission::Permit;
 use super::buffers::Buffers;
 use super::dialogue::{Asking, Dialogue};
@@ -104,7 +105,7 @@ impl Connection {
         // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
         let ended;
         (txn, ended) = self.converse(txn).await;
-        tracing::debug!("{} closed {ended}", txn.client.session);
+        account::of_connection(&txn.client, &ended, self.patience.lasted(Instant::now()));
         self.dialogue.closed(txn);
         if ended.is_by_us() {
             Box::pin(self.linger()).await;

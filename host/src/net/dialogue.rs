@@ -12,6 +12,7 @@ use guerrilla_smtp::{
     Xforward,
 };
 
+use super::account;
 use super::decided::{
     Decided, client_rejected, message_rejected, no_room, policy_rejected, queued,
     recipient_rejected, relay_denied,
@@ -103,7 +104,8 @@ impl Dialogue {
             Question::Data => Asking::Known(self.room()),
             Question::Message => {
                 if let Err(error) = self.complete(txn) {
-                    tracing::error!("{} message not kept: {error}: deferred", txn.client.session);
+                    let session = txn.client.session;
+                    tracing::error!(%session, "message not kept: {error}: deferred");
                     txn.envelope.clear();
                     return Asking::Known(Decided::Reply(no_room()));
                 }
@@ -156,7 +158,7 @@ impl Dialogue {
         let asked = policy.pipeline.ask(phase, txn).await;
         txn = asked.txn;
         if phase == Phase::SAVE {
-            summarise(&asked.decision, &txn, size);
+            account::of_message(&asked.decision, &txn, size);
         }
         let before = self.before.take();
         if let Some(before) = before.filter(|_| !asked.decision.is_yes()) {
@@ -280,21 +282,6 @@ fn saved(decision: Decision, txn: &mut Transaction) -> Told {
     told
 }
 
-/// One line for each message. Its size is told apart: after a time-out the transaction is a spare without the body.
-fn summarise(decision: &Decision, txn: &Transaction, size: usize) {
-    let (client, envelope) = (&txn.client, &txn.envelope);
-    let sender = envelope.sender().map(|s| envelope.address(s)).unwrap_or_default();
-    tracing::info!(
-        "{} message {:?} id={} remote={} helo={} from=<{sender}> rcpts={} size={size}",
-        client.session,
-        decision.kind,
-        envelope.queued_id(),
-        client.remote_ip,
-        client.helo.as_deref().unwrap_or("-"),
-        envelope.recipients().len(),
-    );
-}
-
 /// RFC 2033 section 4.2 and draft-hall-prdr: one reply for each recipient, in order.
 fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
     let reply = |recipient: &crate::mail::Recipient| {
@@ -329,7 +316,8 @@ fn remember(client: &mut Client, told: &Xforward<'_>) {
     ];
     for (key, value) in known {
         if let Some(value) = value {
-            tracing::debug!("{} {key}={value}", client.session);
+            let session = client.session;
+            tracing::debug!(%session, "{key}={value}");
             // A value beyond the limit of notes is left out; an empty one removes the note.
             let _ = client.notes.set(key, value.as_bytes(), MAX_SESSION_NOTE);
         }

@@ -7,6 +7,7 @@
 //! - [`arrival`]: letting a client in.
 //! - [`connection`]: one connection, from greeting to close.
 //! - [`dialogue`]: what the session asks, answered by policy and pipeline.
+//! - [`account`]: the lines the log has about messages and connections.
 //! - [`decided`]: from a decision to a reply.
 //! - [`patience`]: how long a client may take.
 //! - [`proxied`]: the PROXY header.
@@ -17,6 +18,7 @@
 //! Each core has a thread with a runtime of its own; a connection is served where it was accepted.
 
 mod accept;
+mod account;
 mod admission;
 mod arrival;
 mod buffers;

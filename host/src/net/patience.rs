@@ -51,6 +51,11 @@ impl Patience {
         Self { limits, opened: now, progress: now, body: None }
     }
 
+    /// How long the session has lasted.
+    pub(super) fn lasted(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.opened)
+    }
+
     /// The session has taken something in.
     pub(super) fn progressed(&mut self, now: Instant) {
         self.progress = now;

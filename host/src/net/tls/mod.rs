@@ -128,8 +128,8 @@ impl Acceptor {
         );
         let facts = session.facts(verified);
         tracing::debug!(
-            "{} tls version={} cipher={} {} sni={} client={}",
-            client.session,
+            session = %client.session,
+            "tls version={} cipher={} {} sni={} client={}",
             facts.version,
             facts.cipher,
             session.details(),
