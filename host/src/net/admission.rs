@@ -42,6 +42,8 @@ pub(super) enum TurnedAway {
     NetworkFull,
     /// `max_connects_per_minute`.
     TooOften,
+    /// The server is to end.
+    Ending,
 }
 
 impl fmt::Display for TurnedAway {
@@ -50,6 +52,7 @@ impl fmt::Display for TurnedAway {
             Self::Full => "max_clients are in",
             Self::NetworkFull => "max_clients_per_ip of its network are in",
             Self::TooOften => "max_connects_per_minute of its network have come",
+            Self::Ending => "the server is ending",
         })
     }
 }

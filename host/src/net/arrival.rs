@@ -117,7 +117,10 @@ async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntro
 async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
     let mut session = Session::new(Arc::clone(&server.settings), PeerTraits::default());
     let mut out = Vec::new();
-    session.too_busy(&mut out);
+    match why {
+        TurnedAway::Ending => session.shutting_down(&mut out),
+        _ => session.too_busy(&mut out),
+    }
     tracing::warn!("{}: {} was turned away: {why}", server.listener, arrival.peer());
     if server.implicit_tls().is_some() {
         // It waits for a handshake, which is more work than it may cause, and could make nothing of words in the clear.

@@ -183,6 +183,9 @@ impl Server {
 
     /// Lets a connection in, or says why not.
     pub(super) fn admit(&self) -> Result<Permit, TurnedAway> {
+        if self.stop.is_cancelled() {
+            return Err(TurnedAway::Ending);
+        }
         self.admission.admit()
     }
 

@@ -226,7 +226,7 @@ fn the_log_goes_where_it_is_told() {
         for line in log.lines() {
             serde_json::from_str::<serde_json::Value>(line).expect(line);
         }
-        assert!(log.contains("\"ERROR\"") && log.contains("Nobody"), "{log}");
+        assert!(log.contains("\"level\":\"error\"") && log.contains("Nobody"), "{log}");
     };
     assert_logged(&run("stdout").stdout.text());
     let alone = run("daemon.log");
