@@ -103,7 +103,7 @@ impl Builder {
                 || self.code.iter().any(|(other, _)| other.answers_to(name))
         };
         match described::<P>() {
-            Ok(processor) if processor.names().any(|name| taken(name)) => {
+            Ok(processor) if processor.names().any(taken) => {
                 let what = "its name or an alias is that of another processor";
                 self.problems.push(format!("processor {}: {what}", P::NAME));
             }

@@ -1,6 +1,6 @@
 //! The daemon: servers, pipeline and plugins as one thing that starts, changes, runs and ends.
 //!
-//! Everything that can fail happens before anything is put to work ([`prepare`]): a daemon either runs as configured or
+//! Everything that can fail happens before anything is put to work (`prepare.rs`): a daemon either runs as configured or
 //! says in full why not, and a reload that cannot be done changes nothing.
 //!
 //! A program that has a daemon inside begins with [`Daemon::builder`].
