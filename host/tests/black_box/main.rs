@@ -26,6 +26,7 @@ mod outside_workspace;
 mod pace;
 mod plugin_crash;
 mod plugin_files;
+mod plugin_logs;
 mod plugin_probe;
 mod plugin_tools;
 mod plugins;

@@ -1,7 +1,7 @@
 //! Plugins that panic, fail or let go: each becomes the documented reply, nothing of the mail is left behind, and the
 //! daemon serves the next mail on the same connection.
 
-use crate::support::{Client, Daemon, Setup};
+use crate::support::{Client, Daemon, Plugin, Setup};
 
 /// Processors whose `save` goes wrong, and a part of the log line that says how.
 const WRONG_IN_SAVE: [(&str, &str); 5] = [
@@ -124,6 +124,35 @@ fn panics_at_the_end_do_not_spoil_it() {
     let daemon = Setup::chain("Header|MailDir|PanicsInDrop").start();
     let reply = daemon.client().mail("a@example.com", &["test@example.test"], MESSAGE);
     assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    daemon.stop();
+}
+
+#[test]
+fn a_panic_in_an_event_that_nobody_awaits_is_a_line_in_the_log() {
+    let daemon = Setup::chain("Header|MailDir|PanicsInEvents").start();
+    let mut client = daemon.client();
+    let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    client.expect("QUIT", "221 ");
+    for event in ["opened", "settled", "closed"] {
+        daemon.log().wait_for(&format!("panicked in {event}: {event} gone wrong"));
+    }
+    daemon.stop();
+}
+
+#[test]
+fn a_plugin_in_c_serves_like_any_other() {
+    let setup = Setup::chain("Forbidden|Header|MailDir").backend("forbidden_word", "lottery");
+    Plugin::InC.install(&setup.plugins_dir());
+    let daemon = setup.start();
+    let mut client = daemon.client();
+    let message = "Subject: Win the lottery\r\n\r\nNow.\r\n";
+    let reply = client.mail("a@example.com", &["test@example.test"], message);
+    assert_eq!(reply, "550 5.7.1 We do not speak of that");
+    let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    assert!(daemon.mails("test")[0].contains("X-Checked-In-C: for 1 recipients\n"));
+    daemon.log().wait_for("Forbidden: refused 1 so far");
     daemon.stop();
 }
 

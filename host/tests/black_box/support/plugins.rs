@@ -13,6 +13,7 @@ use tempfile::TempDir;
 #[derive(Clone, Copy)]
 pub(crate) enum Plugin {
     Hello,
+    InC,
     MailDir,
     Misbehaving,
 }
@@ -32,7 +33,7 @@ impl Plugin {
     pub(crate) fn file(self) -> PathBuf {
         static BUILT: OnceLock<(TempDir, HashMap<String, PathBuf>)> = OnceLock::new();
         let (_, files) = BUILT.get_or_init(|| {
-            let packages = ["guerrilla-maildir", "hello-plugin", "misbehaving-plugin"];
+            let packages = ["c-plugin", "guerrilla-maildir", "hello-plugin", "misbehaving-plugin"];
             let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
             let built = build(&workspace, &profile_dir(), &packages);
             let dir = tempfile::tempdir().expect("a temporary directory");
@@ -42,6 +43,7 @@ impl Plugin {
         });
         let name = match self {
             Self::Hello => "hello_plugin",
+            Self::InC => "c_plugin",
             Self::MailDir => "maildir",
             Self::Misbehaving => "misbehaving_plugin",
         };

@@ -7,6 +7,7 @@
 //! - `answers`: the mail itself says what the verdict is to be, also such that contradict themselves.
 //! - `policy`: the one well-behaved one: refuses what the SMTP dialogues want refused.
 //! - `commits`: commits at the end, in groups, late, never or not at all.
+//! - `talks`: writes to the log at every level, by its own words and with `tracing`.
 //! - `recorder`: writes down what it is asked and told, so that a test can read it.
 //! - `control`: how a test and a processor wait for each other without a clock.
 #![deny(unsafe_code)]
@@ -21,6 +22,7 @@ mod honours;
 mod panics;
 mod policy;
 mod recorder;
+mod talks;
 
 use answers::Answers;
 use commits::{CommitDropped, CommitFails, CommitPanics, Commits, CommitsNever};
@@ -29,11 +31,12 @@ use hangs::{Dawdles, Hangs, HangsAndHears, HangsInStart};
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
 use honours::Honours;
 use panics::{
-    FailsToSettle, FailsToStart, Panics, PanicsInCreate, PanicsInDrop, PanicsInSettled,
-    PanicsInStart, PanicsInline,
+    FailsToSettle, FailsToStart, Panics, PanicsInCreate, PanicsInDrop, PanicsInEvents,
+    PanicsInSettled, PanicsInStart, PanicsInline,
 };
 use policy::Policy;
 use recorder::Recorder;
+use talks::Talks;
 
 guerrilla_plugin_api::export_plugin!(
     Aborts,
@@ -61,10 +64,12 @@ guerrilla_plugin_api::export_plugin!(
     Panics,
     PanicsInCreate,
     PanicsInDrop,
+    PanicsInEvents,
     PanicsInSettled,
     PanicsInStart,
     PanicsInline,
     PendsWithoutHold,
     Policy,
     Recorder,
+    Talks,
 );

@@ -47,6 +47,17 @@ stateless! {
         fn save(&self, txn: Transaction<'_>) -> Verdict { unless_spared(&txn, "save gone wrong") }
     }
 
+    /// In every event.
+    PanicsInEvents {
+        const PHASES: &'static [Phase] = SAVE;
+        const EVENTS: &'static [Event] = &[Event::Opened, Event::Closed, Event::Settled];
+        const BLOCKING: Blocking = Blocking::Never;
+        fn create(_: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+        fn opened(&self, _: Transaction<'_>) { panic!("opened gone wrong") }
+        fn closed(&self, _: Transaction<'_>) { panic!("closed gone wrong") }
+        fn settled(&self, _: Transaction<'_>) -> Verdict { panic!("settled gone wrong") }
+    }
+
     /// Cannot be made.
     PanicsInCreate {
         const PHASES: &'static [Phase] = SAVE;
