@@ -4,7 +4,7 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 PLUGINS := $(notdir $(wildcard plugins/*))
 
-.PHONY: build run test lint fuzz-smoke clean help
+.PHONY: build run test lint fuzz-smoke golden abi-matrix clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,12 @@ lint: ## formatting, clippy and documentation, all without a warning
 
 fuzz-smoke: ## every fuzz target for a few seconds; installs cargo-fuzz if needed
 	scripts/fuzz smoke
+
+golden: ## keep a plugin of this API for ever, for the test that later hosts load it; once for each release
+	scripts/golden
+
+abi-matrix: ## example plugins built by every other rustc that can be had load in this daemon
+	scripts/abi-matrix
 
 clean: ## what was built and the demo's mail
 	cargo clean

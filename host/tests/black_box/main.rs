@@ -16,6 +16,7 @@ mod descriptors;
 mod extensions;
 mod figures;
 mod full_disk;
+mod golden;
 mod hanging_plugins;
 mod idle;
 mod last_words;
