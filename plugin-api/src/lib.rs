@@ -3,6 +3,27 @@
 //! guerrillad receives mail by SMTP and hands each message to a chain of processors. A processor is a
 //! shared library (`.so`) that an operator drops into a directory; this crate is all you need to write one.
 //!
+//! # What a plugin is
+//!
+//! A file (a *plugin*) offers one or more *processors*, each under a name. The operator writes names into chains, one chain
+//! for each *phase* of a client's visit, and sets what they need beside them. For each processor that a chain names the
+//! daemon makes one *instance*, which serves all clients until the daemon ends or the file is replaced.
+//!
+//! | phase, hook | the client has | chain | known by then |
+//! |---|---|---|---|
+//! | [`connect`](Plugin::connect) | connected | `connect_process` | its address |
+//! | [`helo`](Plugin::helo) | introduced itself | `helo_process` | its name, TLS |
+//! | [`mail`](Plugin::mail) | named the sender | `mail_process` | reverse-path, parameters |
+//! | [`rcpt`](Plugin::rcpt) | named a recipient | `validate_process` | the recipients so far |
+//! | [`save`](Plugin::save) | sent the message | `save_process` | everything |
+//!
+//! The stages of a chain are asked in order, each answers with a [`Verdict`], and the first that is not "continue" ends the
+//! question. Beside the questions there are *events* that have no say: [`opened`](Plugin::opened),
+//! [`closed`](Plugin::closed), and [`settled`](Plugin::settled), which tells the stages of the save chain how it has ended.
+//!
+//! An instance lives through [`create`](Plugin::create) (check the settings, touch nothing), [`start`](Plugin::start)
+//! (open what is needed), hooks, [`drain`](Plugin::drain) (finish), [`stop`](Plugin::stop) (end threads), drop.
+//!
 //! # The first plugin
 //!
 //! `Cargo.toml`:
@@ -66,6 +87,18 @@
 //!
 //! `cargo build --release`, copy `target/release/libsize_cap.so` into the plugins directory, name it in a chain
 //! (`"save_process": "HeadersParser|SizeCap|MailDir"`) and set `"size_cap"` beside it.
+//!
+//! # Configuration
+//!
+//! Settings are flat keys of `backend_config`, shared by all processors, so begin the names of yours with a word of your own. A
+//! processor gets those that its `CONFIG_SCHEMA` names, as [`Plugin::Config`]. The daemon reads the schema from the file
+//! without running it: it names misspelt keys, and refuses values that do not fit before any of your code runs. What a schema cannot
+//! say is checked in [`Plugin::create`]. An operator who needs two instances with different settings writes sections:
+//!
+//! ```json
+//! "save_process": "HeadersParser|SizeCap|Archive",
+//! "processors": { "Archive": { "use": "MailDir", "maildir_path": "/srv/archive" } }
+//! ```
 //!
 //! # Three kinds
 //!

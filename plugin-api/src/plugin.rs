@@ -58,6 +58,44 @@ pub trait Plugin: Send + Sync + Sized + 'static {
 
     /// Makes an instance. Must have no effects: it is also run to check a configuration.
     ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// #[derive(serde::Deserialize)]
+    /// struct Config {
+    ///     #[serde(default = "ten")]
+    ///     most_recipients: usize,
+    /// }
+    ///
+    /// fn ten() -> usize {
+    ///     10
+    /// }
+    /// # struct Example {
+    /// #     most: usize,
+    /// # }
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Rcpt];
+    /// #     const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{"most_recipients":{}}}"#;
+    /// #     type Config = Config;
+    ///
+    /// fn create(_host: Host, config: Config) -> Result<Self, String> {
+    ///     if config.most_recipients == 0 {
+    ///         return Err("most_recipients: is 0, which refuses everybody; write at least 1".to_owned());
+    ///     }
+    ///     Ok(Self { most: config.most_recipients })
+    /// }
+    /// #     fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
+    /// #         if txn.recipients().len() > self.most { Verdict::DEFER } else { Verdict::CONTINUE }
+    /// #     }
+    /// # }
+    /// # fn main() {
+    /// assert!(Harness::<Example>::new("{}").is_ok());
+    /// let error = Harness::<Example>::new(r#"{ "most_recipients": 0 }"#).err();
+    /// assert!(error.is_some_and(|line| line.starts_with("most_recipients: is 0")));
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// One line that names the key, what is wrong with it and what would be right.
     fn create(host: Host, config: Self::Config) -> Result<Self, String>;
@@ -397,7 +435,42 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         Verdict::CONTINUE
     }
 
-    /// No more questions will come; finish what is in hand within so many milliseconds.
+    /// No more questions will come; finish what is in hand within so many milliseconds. Only who answers later
+    /// ([`Transaction::hold`]) or works behind the reply's back has anything to do here.
+    ///
+    /// ```
+    /// # use guerrilla_plugin_api::*;
+    /// # use guerrilla_plugin_api::testkit::*;
+    /// # use std::sync::{Condvar, Mutex};
+    /// # use std::time::Duration;
+    /// # struct Example {
+    /// #     host: Host,
+    /// #     in_hand: Mutex<usize>,
+    /// #     done: Condvar,
+    /// # }
+    /// # impl Plugin for Example {
+    /// #     const NAME: &'static str = "Example";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Save];
+    /// #     type Config = NoConfig;
+    /// #     fn create(host: Host, _: NoConfig) -> Result<Self, String> {
+    /// #         Ok(Self { host, in_hand: Mutex::default(), done: Condvar::new() })
+    /// #     }
+    /// fn drain(&self, deadline_ms: u64) {
+    ///     let in_hand = self.in_hand.lock().unwrap();
+    ///     let most = Duration::from_millis(deadline_ms);
+    ///     let waited = self.done.wait_timeout_while(in_hand, most, |in_hand| *in_hand > 0);
+    ///     let (in_hand, _) = waited.unwrap();
+    ///     // What is still in hand is deferred when its `Held` is dropped.
+    ///     self.host.info(format_args!("drained, {in_hand} left"));
+    /// }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let example = Harness::<Example>::new("{}")?;
+    /// example.drain(1000);
+    /// assert!(example.has_logged("drained, 0 left"));
+    /// # Ok(())
+    /// # }
+    /// ```
     fn drain(&self, _deadline_ms: u64) {}
 
     /// Called last. Threads of the plugin must have ended when it returns.

@@ -32,3 +32,20 @@ impl Plugin for Hello {
 }
 
 export_plugin!(Hello);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use guerrilla_plugin_api::testkit::{Harness, Mail};
+
+    #[test]
+    fn says_hello_to_every_recipient() {
+        let hello = Harness::<Hello>::new("{}").unwrap();
+        let mail = Mail::new().to("a@example.net").to("b@example.net");
+        let delivery = hello.deliver(mail);
+        assert!(delivery.is_accepted());
+        assert_eq!(delivery.mail.header("X-Hello").as_deref(), Some("to 2 recipients"));
+        assert!(hello.has_logged("hello to 2 recipients"));
+        assert_eq!(hello.counter("greeted"), 1);
+    }
+}

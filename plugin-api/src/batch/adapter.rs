@@ -148,11 +148,11 @@ impl<P> Batched<P> {
         for (queue, what) in
             [(&self.shared.to_save, "written"), (&self.shared.to_settle, "settled")]
         {
-            let left = queue.close();
-            if !left.is_empty() {
-                let text =
-                    format_args!("stopped with {} messages not {what}: deferred", left.len());
-                self.shared.host.warn(text);
+            // Dropped here, and thereby deferred.
+            let left = queue.close().len();
+            if left > 0 {
+                let text = format!("stopped with {left} messages not {what}: deferred");
+                self.shared.host.warn(format_args!("{text}"));
             }
         }
         let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
