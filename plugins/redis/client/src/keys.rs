@@ -1,0 +1,106 @@
+//! The keys that say where Redis is, as operators write them.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::secret::Secret;
+
+/// How Redis is reached.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct RedisKeys {
+    /// Where Redis is: host:port, redis://user:password@host:port/database, rediss://... for TLS, or unix:/path. With a cluster or sentinels several, separated by commas. (go-guerrilla: redis_interface)
+    pub redis_interface: Secret,
+    /// User for AUTH; without one, AUTH has the password only.
+    #[serde(default)]
+    pub redis_username: Option<String>,
+    /// Password for AUTH.
+    #[serde(default)]
+    pub redis_password: Option<Secret>,
+    /// Number of the database.
+    #[serde(default)]
+    pub redis_database: Option<u32>,
+    /// PEM file with the authorities that the server's certificate is verified against; without it the system's.
+    #[serde(default)]
+    pub redis_tls_ca_file: Option<String>,
+    /// PEM file with a client certificate.
+    #[serde(default)]
+    pub redis_tls_cert_file: Option<String>,
+    /// PEM file with the private key of the client certificate.
+    #[serde(default)]
+    pub redis_tls_key_file: Option<String>,
+    /// Whether redis_interface names nodes of a Redis Cluster.
+    #[serde(default)]
+    pub redis_cluster: bool,
+    /// Name of the master that the sentinels in redis_interface watch.
+    #[serde(default)]
+    pub redis_sentinel_master: Option<String>,
+    /// Password of the sentinels, when they have one.
+    #[serde(default)]
+    pub redis_sentinel_password: Option<Secret>,
+    /// Most connections at a time; each writes a batch.
+    #[serde(default = "two")]
+    pub redis_connections: u8,
+    /// Seconds that one attempt to connect and to write a batch may take.
+    #[serde(default = "five")]
+    pub redis_timeout_seconds: u16,
+}
+
+const fn two() -> u8 {
+    2
+}
+
+const fn five() -> u16 {
+    5
+}
+
+/// Reads the keys that a type knows out of an object that holds others' too.
+///
+/// # Errors
+/// One line that begins with the key.
+pub fn read<T: DeserializeOwned>(config: &Map<String, Value>) -> Result<T, String> {
+    // A null is as good as no value.
+    let given = config.iter().filter(|(_, value)| !value.is_null());
+    let given: Map<String, Value> = given.map(|(k, v)| (k.clone(), v.clone())).collect();
+    serde_path_to_error::deserialize(Value::Object(given)).map_err(|error| {
+        let path = error.path().to_string();
+        let what = error.into_inner().to_string();
+        if path == "." { what } else { format!("{path}: {what}") }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(json: Value) -> Result<RedisKeys, String> {
+        read(json.as_object().unwrap())
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_default() {
+        let keys = keys(serde_json::json!({
+            "redis_interface": "127.0.0.1:6379", "redis_password": null, "log_received_mails": 1
+        }));
+        let keys = keys.unwrap();
+        assert_eq!((keys.redis_connections, keys.redis_timeout_seconds), (2, 5));
+        assert!(!keys.redis_cluster && keys.redis_password.is_none());
+    }
+
+    #[test]
+    fn errors_name_the_key_and_no_secret() {
+        let error = keys(serde_json::json!({ "redis_interface": "x", "redis_database": "4711" }));
+        assert_eq!(
+            error.unwrap_err(),
+            "redis_database: invalid type: string \"4711\", expected u32"
+        );
+        for key in ["redis_interface", "redis_password", "redis_sentinel_password"] {
+            let mut config = serde_json::json!({ "redis_interface": "x" });
+            config[key] = 4711.into();
+            let error = keys(config).unwrap_err();
+            assert!(error.starts_with(key) && !error.contains("4711"), "{error}");
+        }
+        assert_eq!(keys(serde_json::json!({})).unwrap_err(), "missing field `redis_interface`");
+    }
+}

@@ -1,0 +1,65 @@
+//! The processor as the daemon sees it.
+
+use guerrilla_plugin_api::{Batch, BatchPlugin, Host};
+use guerrilla_redis_client::{RedisKeys, RedisPool, Trouble, read};
+use serde_json::{Map, Value};
+
+use crate::config::Config;
+use crate::store::Store;
+
+/// Stores messages in Redis.
+pub struct Redis {
+    host: Host,
+    store: Store,
+    connections: usize,
+}
+
+impl BatchPlugin for Redis {
+    const NAME: &'static str = "Redis";
+    const DESCRIPTION: &'static str = "stores messages in Redis under their hash";
+    const CONFIG_SCHEMA: &'static str = CONFIG_SCHEMA;
+    /// Read in two parts, each with errors that name the key.
+    type Config = Map<String, Value>;
+
+    fn create(host: Host, config: Map<String, Value>) -> Result<Self, String> {
+        let keys: RedisKeys = read(&config)?;
+        let own: Config = read(&config)?;
+        if own.redis_wait_replicas > 0 && keys.redis_cluster {
+            return Err(
+                "redis_wait_replicas: each node of a cluster has replicas of its own; leave it out"
+                    .to_owned(),
+            );
+        }
+        let connections = usize::from(keys.redis_connections).max(1);
+        let store = Store::new(host, own, RedisPool::new(&keys)?);
+        Ok(Self { host, store, connections })
+    }
+
+    /// A server that is away is waited for: which of the two starts first does not matter. One that answers and refuses us is a
+    /// mistake in the configuration.
+    fn start(&self) -> Result<(), String> {
+        let pool = self.store.pool();
+        match pool.probe() {
+            Ok(()) => Ok(()),
+            Err(Trouble::Passing(why)) => {
+                self.host.error(format_args!("{pool}: {why}; mail is deferred until it is there"));
+                Ok(())
+            }
+            Err(refused) => Err(format!("{pool}: {refused}")),
+        }
+    }
+
+    fn writers(&self) -> usize {
+        self.connections
+    }
+
+    fn save_batch(&self, batch: Batch) {
+        self.store.save(batch);
+    }
+
+    fn stop(&self) {
+        self.store.pool().close();
+    }
+}
+
+pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");
