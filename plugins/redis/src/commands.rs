@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use guerrilla_plugin_api::Transaction;
+use guerrilla_plugin_api::{Recipient, Transaction};
 use guerrilla_redis_client::redis::{Cmd, RedisWrite, ToRedisArgs, Value};
 
 use crate::config::Config;
@@ -24,7 +24,7 @@ pub(crate) fn announce(
     config: &Config,
 ) -> Cmd {
     let remaining = txn.recipients().filter(|recipient| !recipient.is_refused());
-    let recipients: Vec<&str> = remaining.map(|recipient| recipient.address()).collect();
+    let recipients: Vec<&str> = remaining.map(Recipient::address).collect();
     let mut command = Cmd::new();
     command.arg("XADD").arg(stream);
     if let Some(most) = config.redis_stream_max_length {
