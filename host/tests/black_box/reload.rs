@@ -161,6 +161,9 @@ fn the_pid_file_moves() {
     assert!(!new.exists());
 }
 
+/// What the log is to say, and what makes a configuration that bad.
+type Wrong = (&'static [&'static str], Box<dyn Fn(&mut Value)>);
+
 #[test]
 fn whatever_is_wrong_changes_nothing() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -168,7 +171,7 @@ fn whatever_is_wrong_changes_nothing() {
     let daemon = Setup::new().start();
     let good = fs::read_to_string(daemon.dir().join("guerrillad.json")).expect("there");
     let mut client = daemon.client();
-    let wrongs: [(&[&str], Box<dyn Fn(&mut Value)>); 7] = [
+    let wrongs: [Wrong; 7] = [
         (&["servers[0].max_size"], Box::new(|config| servers(config)[0]["max_size"] = "x".into())),
         (
             &["save_process", "no processor \"MailDri\"", "MailDir"],

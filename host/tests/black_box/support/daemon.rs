@@ -270,7 +270,7 @@ impl Daemon {
     /// Where it has begun to listen since the start, in that order.
     pub(crate) fn new_address(&self) -> SocketAddr {
         let lines = self.log().with("listening on ");
-        let new = lines.iter().filter(|line| !line.contains("no longer")).next_back();
+        let new = lines.iter().rfind(|line| !line.contains("no longer"));
         let address = new.and_then(|line| line.split("listening on ").nth(1)?.split(' ').next());
         address.expect("a line").parse().expect("an address")
     }
