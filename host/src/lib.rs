@@ -1,5 +1,6 @@
 //! guerrillad: receives mail, hands it to a chain of processors, disconnects as quickly as possible.
 
+mod admin;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -63,7 +63,7 @@ struct Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let code = match error {
-            StartError::Bind { .. } | StartError::Threads(_) => 1,
+            StartError::Bind { .. } | StartError::Admin(_) | StartError::Threads(_) => 1,
             StartError::Plugins(_)
             | StartError::Chains(_)
             | StartError::Tls { .. }

@@ -29,6 +29,8 @@ pub enum Change {
     LogReopened,
     /// Where bodies wait and how much memory they may take (`spool_dir`, `spool_threshold`, `max_memory`).
     Spool,
+    /// Where the admin interface is (`admin_listen`).
+    Admin,
     /// Which plugins are let in, or their files (`plugins_dir` and its kin).
     Plugins,
     /// A server.
@@ -78,6 +80,7 @@ impl fmt::Display for Change {
             Self::LogFormat => "config_change:log_format",
             Self::LogReopened => "config_change:reopen_log_file",
             Self::Spool => "config_change:spool",
+            Self::Admin => "config_change:admin",
             Self::Plugins => "config_change:plugins",
             Self::Server { what, .. } => match what {
                 ServerChange::New => "server_change:new_server",
@@ -114,6 +117,7 @@ impl Config {
         note(self.log.level != new.log.level, Change::LogLevel);
         note(self.log.format != new.log.format, Change::LogFormat);
         note(self.spool != new.spool, Change::Spool);
+        note(self.admin != new.admin, Change::Admin);
         let plugins = (&self.plugins_dir, &self.plugins) != (&new.plugins_dir, &new.plugins);
         note(plugins, Change::Plugins);
         for server in &new.servers {

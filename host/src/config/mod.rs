@@ -18,6 +18,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+mod admin;
 mod allowed_hosts;
 mod change;
 mod closest;
@@ -74,6 +75,8 @@ pub struct Config {
     pub pid_file: Option<PathBuf>,
     /// The daemon's log (`log_file`, `log_level`, `log_format`).
     pub log: Log,
+    /// Where operators' tools may ask (`admin_listen`); nowhere without.
+    pub admin: Option<Listen>,
     /// What happens to mail (`backend_config`).
     pub gateway: Gateway,
     /// Where plugins are looked for (`plugins_dir`); `None` when the file does not say.
@@ -156,6 +159,7 @@ impl Config {
             allowed_hosts: AllowedHosts::new([HostName::of_this_machine()]).0,
             pid_file: None,
             log: Log::default(),
+            admin: None,
             gateway: Gateway::default(),
             plugins_dir: None,
             plugins: Plugins::default(),
@@ -204,6 +208,7 @@ impl Config {
             allowed_hosts,
             pid_file: given(raw.pid_file).map(PathBuf::from),
             log,
+            admin: admin::check(given(raw.admin_listen).as_deref(), findings),
             gateway: Gateway::check(raw.backend_config, findings),
             plugins_dir: given(raw.plugins_dir).map(PathBuf::from),
             plugins: Plugins {

@@ -39,7 +39,7 @@ pub(super) const TOP: Vocabulary = Vocabulary {
         // go-guerrilla's
         &["servers", "allowed_hosts", "pid_file", "log_file", "log_level", "backend_config"],
         // ours
-        &["log_format", "plugins_dir", "plugins_runtime_dir"],
+        &["log_format", "admin_listen", "plugins_dir", "plugins_runtime_dir"],
         &["plugins_allow", "plugins_sha256", "plugins_on_error", "plugins_watch"],
         &["plugins_crash_file"],
         &["spool_threshold", "spool_dir", "max_memory"],

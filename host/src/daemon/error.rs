@@ -31,6 +31,9 @@ pub enum StartError {
         /// Why.
         source: BindError,
     },
+    /// The admin interface cannot be had.
+    #[error("admin_listen: {0}")]
+    Admin(BindError),
     /// More clients are allowed than the process may have files open.
     #[error(
         "max_clients: {clients} clients in all need more open files than the limit of {limit}; lower max_clients or raise the limit (ulimit -n, LimitNOFILE)"

@@ -27,10 +27,11 @@ use tokio::sync::broadcast;
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::{self, Admin};
 use crate::config::{Change, Config, ServerChange};
 use crate::mail::{Budget, Storage};
-use crate::net::Policy;
 pub use crate::net::{BindError, TlsError};
+use crate::net::{Policy, Sockets};
 use crate::observe::{Log, LogError, PreparedLog};
 use crate::pipeline;
 use crate::plugins::ffi::host::figures;
@@ -54,6 +55,8 @@ pub struct Daemon {
     files: PluginFiles,
     budget: Arc<Budget>,
     log: Option<Log>,
+    admin: Option<Admin>,
+    observed: admin::Daemon,
     stopper: Stopper,
     changes: broadcast::Sender<Change>,
 }
@@ -90,22 +93,31 @@ impl Daemon {
                 return Err(error);
             }
         };
-        let Prepared { pipeline, log: lines, files, servers } = prepared;
+        let Prepared { pipeline, log: lines, admin, files, servers } = prepared;
         let policy =
             Policy { allowed_hosts: config.allowed_hosts.clone(), pipeline: Arc::new(pipeline) };
+        let policy = Arc::new(ArcSwap::from_pointee(policy));
+        let observed = admin::Daemon {
+            servers: Arc::default(),
+            policy: Arc::clone(&policy),
+            reloads: Arc::default(),
+        };
         let mut daemon = Self {
             budget: Arc::new(Budget::new(config.spool.max_memory)),
             config: Arc::new(config),
             shards,
             listeners: Listeners::default(),
-            policy: Arc::new(ArcSwap::from_pointee(policy)),
+            policy,
             files,
             log,
+            admin: None,
+            observed,
             stopper: Stopper::default(),
             changes: broadcast::Sender::new(MOST_UNREAD),
         };
         daemon.log_by(lines);
         daemon.listen(servers);
+        daemon.show(admin);
         Ok(daemon)
     }
 
@@ -123,14 +135,16 @@ impl Daemon {
             files: self.files.clone(),
             servers: self.listeners.servers(),
             addresses: self.listeners.addresses(),
+            admin: self.config.admin.clone(),
         };
         let config = Arc::new(config);
         let wanted = Arc::clone(&config);
         let prepared = task::spawn_blocking(move || {
             prepare(&wanted, &present, threads()).map(|prepared| (prepared, present))
         });
-        let (prepared, present) =
-            prepared.await.map_err(|lost| StartError::Threads(lost.into()))??;
+        let prepared = prepared.await.map_err(|lost| StartError::Threads(lost.into()))?;
+        self.observed.reloads.note(prepared.is_ok());
+        let (prepared, present) = prepared?;
         let changes = self.put(config, prepared, &present);
         // It has happened; this only lets the caller know when the last socket is closed.
         let _ = tokio::time::timeout(SOCKETS_CLOSE, self.listeners.closed()).await;
@@ -140,8 +154,12 @@ impl Daemon {
     fn put(&mut self, config: Arc<Config>, prepared: Prepared, present: &Present) -> Vec<Change> {
         let mut changes = self.config.changes(&config);
         self.note_files(&config, &prepared, present, &mut changes);
-        let Prepared { pipeline, log, files, servers } = prepared;
+        let Prepared { pipeline, log, admin, files, servers } = prepared;
         self.log_by(log);
+        if config.admin != self.config.admin {
+            self.admin = None;
+            self.show(admin);
+        }
         self.budget.set_limit(config.spool.max_memory);
         let allowed_hosts = config.allowed_hosts.clone();
         self.policy.store(Arc::new(Policy { allowed_hosts, pipeline: Arc::new(pipeline) }));
@@ -179,6 +197,15 @@ impl Daemon {
         }
     }
 
+    /// Serves the admin interface on these sockets, if there are any.
+    fn show(&mut self, sockets: Option<Sockets>) {
+        let Some(sockets) = sockets else { return };
+        match Admin::serve(sockets, self.observed.clone()) {
+            Ok(admin) => self.admin = Some(admin),
+            Err(error) => tracing::error!("admin_listen: cannot start a thread: {error}"),
+        }
+    }
+
     fn log_by(&self, prepared: Option<PreparedLog>) {
         if let (Some(log), Some(prepared)) = (&self.log, prepared) {
             log.put(prepared);
@@ -193,6 +220,8 @@ impl Daemon {
         };
         let shared = Shared { policy: Arc::clone(&self.policy), storage, log: self.log.clone() };
         self.listeners.put(&self.config, servers, &shared, &self.shards);
+        let servers = self.listeners.servers().into_iter().map(|(_, server)| server);
+        self.observed.servers.store(Arc::new(servers.collect()));
         if self.listeners.servers().is_empty() {
             tracing::warn!("no server is enabled: nothing is listened on");
         }
@@ -251,6 +280,8 @@ impl Daemon {
     /// is quiet, at the latest after the deadline.
     pub async fn shutdown(mut self, deadline: Duration) -> Ended {
         self.listeners.end_all();
+        // Not ready any more: whoever balances load sends no more clients.
+        self.observed.servers.store(Arc::default());
         let ended = match tokio::time::timeout(deadline, self.listeners.ended()).await {
             Ok(()) => Ended::Drained,
             Err(_) => Ended::Cut(self.listeners.active()),

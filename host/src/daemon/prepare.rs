@@ -23,12 +23,16 @@ pub(super) struct Present {
     pub(super) files: PluginFiles,
     pub(super) servers: Vec<(config::Listen, Arc<Server>)>,
     pub(super) addresses: Vec<SocketAddr>,
+    /// Where the admin interface is.
+    pub(super) admin: Option<config::Listen>,
 }
 
 /// A configuration that will work.
 pub(super) struct Prepared {
     pub(super) pipeline: Pipeline,
     pub(super) log: Option<PreparedLog>,
+    /// None: the admin interface stays where it is.
+    pub(super) admin: Option<Sockets>,
     pub(super) files: PluginFiles,
     /// The enabled servers, in the order of the configuration.
     pub(super) servers: Vec<PreparedServer>,
@@ -65,6 +69,7 @@ pub(super) fn prepare(
     let sockets: Vec<_> = enabled()
         .map(|(index, server)| sockets(index, server, present, threads))
         .collect::<Result<_, _>>()?;
+    let admin = admin(config, present)?;
     let mut files = present.files.clone();
     let catalogue = files.catalogue(config)?;
     // The safe mode does not know which keys the plugins read.
@@ -79,7 +84,7 @@ pub(super) fn prepare(
     let servers = enabled().zip(tls).zip(sockets);
     let servers =
         servers.map(|(((index, _), tls), sockets)| PreparedServer { index, tls, sockets });
-    Ok(Prepared { pipeline, log, files, servers: servers.collect() })
+    Ok(Prepared { pipeline, log, admin, files, servers: servers.collect() })
 }
 
 fn acceptor(
@@ -106,6 +111,13 @@ fn sockets(
     }
     let bound = net::bind(&server.listen, threads, &present.addresses);
     bound.map(Some).map_err(|source| StartError::Bind { index, source })
+}
+
+fn admin(config: &Config, present: &Present) -> Result<Option<Sockets>, StartError> {
+    match config.admin.as_ref().filter(|_| config.admin != present.admin) {
+        Some(listen) => net::bind(listen, 1, &[]).map(Some).map_err(StartError::Admin),
+        None => Ok(None),
+    }
 }
 
 /// As go-guerrilla checks it: all servers, disabled ones too, against the hard limit.

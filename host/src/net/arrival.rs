@@ -117,6 +117,7 @@ async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntro
 async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
     let mut session = Session::new(Arc::clone(&server.settings), PeerTraits::default());
     let mut out = Vec::new();
+    server.tally().away();
     match why {
         TurnedAway::Ending => session.shutting_down(&mut out),
         _ => session.too_busy(&mut out),

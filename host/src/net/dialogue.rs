@@ -158,6 +158,7 @@ impl Dialogue {
         let asked = policy.pipeline.ask(phase, txn).await;
         txn = asked.txn;
         if phase == Phase::SAVE {
+            self.server.tally().message(asked.decision.kind, size);
             account::of_message(&asked.decision, &txn, size);
         }
         let before = self.before.take();

@@ -9,6 +9,7 @@
 //! - [`dialogue`]: what the session asks, answered by policy and pipeline.
 //! - [`account`]: the lines the log has about messages and connections.
 //! - [`decided`]: from a decision to a reply.
+//! - [`tally`]: what a server has done, in numbers.
 //! - [`patience`]: how long a client may take.
 //! - [`proxied`]: the PROXY header.
 //! - [`tls`]: certificates, handshakes, encrypted connections.
@@ -29,6 +30,7 @@ pub(crate) mod listener;
 mod patience;
 mod proxied;
 mod server;
+mod tally;
 pub(crate) mod tls;
 mod wire;
 

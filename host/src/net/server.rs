@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Permit, TurnedAway};
 use super::patience;
+use super::tally::Tally;
 use super::tls::Acceptor;
 use crate::config::{self, AllowedHosts, Network, ProxyProtocol};
 use crate::mail::Storage;
@@ -60,6 +61,7 @@ pub(crate) struct Server {
     takes_proxy_commands: bool,
     trusted_proxies: Vec<Network>,
     admission: Arc<Admission>,
+    tally: Arc<Tally>,
     served: Arc<AtomicU64>,
 }
 
@@ -95,6 +97,7 @@ impl Server {
                 config.limits.max_clients_per_ip,
                 config.limits.max_connects_per_minute,
             )),
+            tally: Arc::default(),
             served: Arc::default(),
         }
     }
@@ -113,6 +116,7 @@ impl Server {
             connections: self.connections.clone(),
             accepting: self.accepting.clone(),
             admission: Arc::clone(&self.admission),
+            tally: Arc::clone(&self.tally),
             served: Arc::clone(&self.served),
             ..Self::new(config, Arc::clone(&self.policy), pipeline, storage, tls, route)
         }
@@ -163,6 +167,16 @@ impl Server {
     /// Connections that have not ended.
     pub(crate) fn active(&self) -> u32 {
         self.admission.active()
+    }
+
+    /// What it has done.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Connections that have come.
+    pub(crate) fn served(&self) -> u64 {
+        self.served.load(Ordering::Relaxed)
     }
 
     /// What does the handshake before the greeting, if one is to be done.

@@ -90,6 +90,26 @@ impl Pipeline {
         txn
     }
 
+    /// A stage that the save chain leaves alone for now, for it has failed too often.
+    pub(crate) fn paused(&self) -> Option<&str> {
+        let paused = self.save.iter().find(|stage| stage.breaker.is_open(Instant::now));
+        paused.map(|stage| stage.name.as_str())
+    }
+
+    /// Names of the stages by chain.
+    pub(crate) fn chains(&self) -> serde_json::Value {
+        let names = |chain: &[Arc<Stage>]| -> Vec<String> {
+            chain.iter().map(|stage| stage.name.clone()).collect()
+        };
+        serde_json::json!({
+            "connect": names(&self.connect),
+            "helo": names(&self.helo),
+            "mail": names(&self.mail),
+            "rcpt": names(&self.rcpt),
+            "save": names(&self.save),
+        })
+    }
+
     /// Ends all stages, and waits for those that have left earlier.
     pub(crate) fn stop(&self, deadline: Duration) {
         for running in &self.stages {

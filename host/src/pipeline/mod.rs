@@ -33,5 +33,5 @@ mod stage;
 pub(crate) use assemble::{AssembleError, assemble};
 pub(crate) use chain::Pipeline;
 pub(crate) use decision::{Decision, Kind};
-pub(crate) use figures::figures;
+pub(crate) use figures::{Snapshot, figures};
 pub(crate) use settings::{settings, unfit_settings};

@@ -6,6 +6,7 @@
 //!
 //! All modules are one test binary, so that the plugins are built once and the whole suite shares two cores.
 
+mod admin;
 mod behind_haproxy;
 mod behind_nginx;
 mod command_line;

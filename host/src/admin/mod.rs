@@ -1,0 +1,92 @@
+//! The admin interface: what an operator's tools ask a running daemon, over HTTP on a Unix socket or on loopback.
+//!
+//! - `/metrics`: figures for Prometheus ([`metrics`]).
+//! - `/healthz`: 200 while the process answers.
+//! - `/readyz`: 200 while mail is taken and kept; 503 with the reason while it is not.
+//! - `/status`: servers, chains and plugins as JSON ([`status`]).
+//!
+//! *Trust*: whoever reaches it may read it; nothing can be changed through it. The Unix socket is for the daemon's user
+//! alone, a TCP address must be one of loopback.
+
+mod metrics;
+mod state;
+mod status;
+
+use std::io;
+use std::thread;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::oneshot;
+
+use crate::net::Sockets;
+pub(crate) use state::Daemon;
+
+/// The admin interface while it is served. Dropped, it ends.
+pub(crate) struct Admin {
+    _running: oneshot::Sender<()>,
+}
+
+impl Admin {
+    /// Serves it on a thread of its own: a scrape is not to keep mail waiting.
+    pub(crate) fn serve(sockets: Sockets, daemon: Daemon) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (running, ended) = oneshot::channel::<()>();
+        thread::Builder::new().name("admin".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    served = listen(sockets, routes(daemon)) => {
+                        if let Err(error) = served {
+                            tracing::error!("admin_listen: {error}");
+                        }
+                    }
+                    // The sender is never used, only dropped.
+                    _ = ended => {}
+                }
+            });
+        })?;
+        Ok(Self { _running: running })
+    }
+}
+
+async fn listen(sockets: Sockets, routes: Router) -> io::Result<()> {
+    match sockets {
+        Sockets::Tcp(_, mut sockets) => match sockets.pop() {
+            Some(socket) => axum::serve(TcpListener::from_std(socket)?, routes).await,
+            None => Ok(()),
+        },
+        Sockets::Unix(socket) => axum::serve(UnixListener::from_std(socket)?, routes).await,
+    }
+}
+
+fn routes(daemon: Daemon) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(readiness))
+        .route("/status", get(status))
+        .with_state(daemon)
+}
+
+async fn metrics(State(daemon): State<Daemon>) -> Response {
+    match metrics::text(&daemon) {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn readiness(State(daemon): State<Daemon>) -> Response {
+    match daemon.unready() {
+        None => "ready\n".into_response(),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")).into_response(),
+    }
+}
+
+async fn status(State(daemon): State<Daemon>) -> Response {
+    let text = status::of(&daemon).to_string();
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
