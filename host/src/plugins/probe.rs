@@ -170,7 +170,7 @@ fn open(file: &Path) -> Result<Constructor, OpenError> {
 pub(crate) const COMMAND: &str = "__probe";
 
 /// How long loading a file may take. It takes milliseconds; a busy machine gets patience.
-const TIME_LIMIT: Duration = Duration::from_secs(2);
+const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// When a child gives up by itself.
 const LAST_RESORT: Duration = Duration::from_secs(60);

@@ -33,7 +33,7 @@ fn install(setup: &Setup, example: &str) {
 const ENDS: [(&str, &str, &str); 3] = [
     ("crashing_root", "crashing-root", "crashed a child process that tried it (SIGABRT)"),
     ("exiting_root", "exiting-root", "ended a child process that tried it (exit status 0)"),
-    ("hanging_root", "hanging-root", "hung a child process that tried it for 2s"),
+    ("hanging_root", "hanging-root", "hung a child process that tried it for 5s"),
 ];
 
 #[test]
