@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 could not start or did not end in time; 64 the command line is wrong; 78 the
 //! configuration is wrong.
 
+mod config;
 mod plugins;
 mod serve;
 mod version;
@@ -31,6 +32,9 @@ enum Command {
     Serve(ServeArgs),
     /// Say which version this is.
     Version,
+    /// Check, describe, show or migrate a config file.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Look at plugin files, try them, start a new one.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -88,6 +92,7 @@ fn obey() -> ExitCode {
     match cli.command {
         Command::Serve(args) => serve::run(&args, cli.verbose),
         Command::Version => version::run(),
+        Command::Config(command) => config::run(command),
         Command::Plugins(command) => plugins::run(command),
         Command::Probe { file } => probe::child(&file),
     }

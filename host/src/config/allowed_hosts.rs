@@ -16,12 +16,23 @@ use super::host_name::address_literal;
 use super::problem::{Problem, shortened};
 
 /// The domains and address literals that recipients may have.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct AllowedHosts {
+    /// As they were given.
+    entries: Vec<String>,
     everything: bool,
     hosts: HashSet<Box<str>>,
     addresses: HashSet<IpAddr>,
     patterns: Vec<Glob>,
+}
+
+impl PartialEq for AllowedHosts {
+    /// Whether both allow the same; how and in which order that was written does not count.
+    fn eq(&self, other: &Self) -> bool {
+        let Self { entries: _, everything, hosts, addresses, patterns } = self;
+        (everything, hosts, addresses, patterns)
+            == (&other.everything, &other.hosts, &other.addresses, &other.patterns)
+    }
 }
 
 impl AllowedHosts {
@@ -43,6 +54,7 @@ impl AllowedHosts {
         let mut allowed = Self::default();
         let mut warnings = Vec::new();
         for (index, entry) in entries.into_iter().enumerate() {
+            allowed.entries.push(entry.as_ref().to_owned());
             if let Err(reason) = allowed.add(entry.as_ref().trim()) {
                 let shown = shortened(&format!("{:?}", entry.as_ref()));
                 warnings.push(Problem::new(
@@ -62,6 +74,11 @@ impl AllowedHosts {
             }
         }
         (allowed, warnings)
+    }
+
+    /// The entries as they were given.
+    pub(super) fn entries(&self) -> &[String] {
+        &self.entries
     }
 
     /// Whether mail for this domain is taken: a host name or, in brackets, an address literal.

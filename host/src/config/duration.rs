@@ -62,6 +62,19 @@ pub enum DurationError {
     UnknownUnit(String),
 }
 
+/// A duration as it would be written in the file: as a number of the largest unit that makes it whole.
+pub(super) fn written(duration: Duration) -> String {
+    let nanoseconds = duration.as_nanos();
+    let (unit, scale) = match nanoseconds {
+        0 => ("s", 1),
+        _ => UNITS.into_iter().find(|(_, scale)| nanoseconds % scale == 0).unwrap_or(("ns", 1)),
+    };
+    format!("{}{unit}", nanoseconds / scale)
+}
+
+/// Those that nobody has to do sums for, the largest first.
+const UNITS: [(&str, u128); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
+
 /// One line for the operator who wrote `text`.
 pub(super) fn explain(text: &str, error: &DurationError) -> String {
     format!("{text:?} {error}; write a duration such as \"30s\", \"1.5h\" or \"2h45m\"")
@@ -141,6 +154,14 @@ mod tests {
         for (text, nanoseconds) in table {
             assert_eq!(parse(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        for text in ["0s", "30s", "3600s", "300ms", "1500ms", "7us", "1234567ns"] {
+            assert_eq!(written(parse(text).unwrap()), text);
+        }
+        assert_eq!(written(Duration::from_secs(90)), "90s");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::host_name::HostName;
 use super::instances::ProcessorSection;
 use super::problem::{Findings, Problem, key_path};
 use super::raw::RawBackend;
+use super::reference::Secrets;
 use super::vocabulary::BACKEND;
 
 /// What happens to mail.
@@ -45,6 +46,9 @@ pub struct Gateway {
     pub log_received_mails: bool,
     /// Sections for single processors (`processors`).
     pub processors: Vec<ProcessorSection>,
+    /// What the places held that settings name in the place of a string (`{"file": ...}`, `{"env": ...}`), of flat keys
+    /// and of sections.
+    pub secrets: Secrets,
     /// What processors receive: every key that is not the gateway's, plus the shared
     /// `primary_mail_host` and `log_received_mails` always and `save_workers_size` when it is set.
     pub settings: Map<String, Value>,
@@ -65,6 +69,7 @@ impl Default for Gateway {
             primary_mail_host: HostName::of_this_machine(),
             log_received_mails: true,
             processors: Vec::new(),
+            secrets: Secrets::default(),
             settings: Map::new(),
         };
         gateway.share_settings();
@@ -76,6 +81,9 @@ impl Gateway {
     pub(super) fn check(raw: Option<RawBackend>, findings: &mut Findings) -> Self {
         let mut raw = raw.unwrap_or_default();
         let processors = ProcessorSection::check_all(raw.settings.remove("processors"), findings);
+        let mut secrets = Secrets::default();
+        let sections = processors.iter().flat_map(|section| section.settings.values());
+        secrets.read(raw.settings.values().chain(sections));
         let usual = Self::default();
         let mut gateway = Self {
             save: save_process(raw.save_process, findings).unwrap_or(usual.save),
@@ -97,15 +105,21 @@ impl Gateway {
             // go-guerrilla's own rule: true without a backend_config, false with one that is silent.
             log_received_mails: raw.log_received_mails.unwrap_or(!raw.has_members),
             processors,
+            secrets,
             settings: raw.settings,
         };
         gateway.share_settings();
         gateway
     }
 
+    /// The section that a chain means by a name.
+    pub(crate) fn section(&self, name: &str) -> Option<&ProcessorSection> {
+        self.processors.iter().find(|section| section.name.eq_ignore_ascii_case(name))
+    }
+
     /// The settings that neither the gateway reads nor anybody whose keys are in `known`, each as a
     /// warning with the key that was probably meant.
-    pub(super) fn unclaimed(&self, known: &[&str]) -> Vec<Problem> {
+    pub(crate) fn unclaimed(&self, known: &[&str]) -> Vec<Problem> {
         let own: Vec<&str> = BACKEND.keys().collect();
         let claimed = [known, &own].concat();
         let unclaimed = self.settings.keys().filter(|key| !claimed.contains(&key.as_str()));

@@ -27,7 +27,9 @@ impl HostName {
     /// Reads a value of the file; `None` when it is left out, empty or, reported, no host name.
     pub(super) fn check(text: Option<String>, at: &str, findings: &mut Findings) -> Option<Self> {
         let text = text.filter(|text| !text.is_empty())?;
-        text.parse().map_err(|error: HostNameError| findings.error(at, error.to_string())).ok()
+        text.parse()
+            .map_err(|error: HostNameError| findings.wrong_value(at, error.to_string()))
+            .ok()
     }
 
     /// The name as text.

@@ -45,7 +45,7 @@ impl Listen {
         let listen = match text.parse::<Self>() {
             Ok(listen) => listen,
             Err(error) => {
-                findings.error(at, error.to_string());
+                findings.wrong_value(&at, error.to_string());
                 return None;
             }
         };

@@ -10,12 +10,12 @@
 //! asks again. A file is judged as a whole: all errors come at once, each with its key's path, and
 //! whatever is odd but harmless becomes a warning.
 //!
-//! Never: opens sockets, keys or log files, or changes anything. Loading twice is safe at any time.
+//! Never: opens sockets, keys or log files, or changes anything. Loading twice is safe at any time. Beside itself it
+//! reads the files that it names in the place of a string (`reference`).
 
 #![forbid(unsafe_code)]
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 mod admin;
@@ -23,6 +23,7 @@ mod allowed_hosts;
 mod change;
 mod closest;
 pub mod duration;
+mod file;
 mod gateway;
 mod glob;
 mod host_name;
@@ -31,34 +32,44 @@ mod json;
 mod limits;
 mod listen;
 mod log;
+mod migrate;
 mod network;
 mod plugins;
 mod problem;
 mod raw;
+mod reference;
+mod schema;
 mod section;
 mod server;
 mod spool;
 mod tls;
 mod tls_names;
 mod vocabulary;
+mod written;
 
 pub use allowed_hosts::AllowedHosts;
 pub use change::{Change, ServerChange};
 pub use closest::closest;
+pub(crate) use file::read_text;
+pub use file::{DefaultFile, default_path};
 pub use gateway::{ChainSpec, EmptyElement, Gateway};
 pub use host_name::{HostName, HostNameError};
 pub use instances::{OnFailure, ProcessorSection};
 pub use limits::Limits;
 pub use listen::{Listen, ListenError};
 pub use log::{Log, LogFormat, LogLevel, LogTarget};
+pub(crate) use migrate::migrate;
 pub use network::{Network, NetworkError};
 pub use plugins::Plugins;
 pub(crate) use problem::key_path;
 pub use problem::{ConfigError, Problem};
+pub use reference::{Secrets, Source};
+pub(crate) use schema::{Described, json_schema};
 pub use server::{BareNewline, Extensions, Protocol, ProxyProtocol, Server};
 pub use spool::Spool;
 pub use tls::{KeyPair, Tls, TlsMode, TlsVersions};
 pub use tls_names::{CipherSuite, ClientAuth, NamedGroup, TlsVersion};
+pub(crate) use written::written;
 
 use json::Json;
 use problem::Findings;
@@ -85,6 +96,9 @@ pub struct Config {
     pub plugins: Plugins,
     /// Where messages are while they are on their way.
     pub spool: Spool,
+    /// Keys whose values stand in a file or a variable of the environment (`{"file": ...}`, `{"env": ...}`), by path.
+    /// Those of processors are in [`Gateway::secrets`].
+    pub places: BTreeMap<String, Source>,
 }
 
 /// A config with what was noticed on the way.
@@ -102,18 +116,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read or anything in it is wrong.
     pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-        let bytes =
-            read(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        let origin = path.display().to_string();
-        match str::from_utf8(&bytes) {
-            Ok(text) => Self::from_json(text, &origin),
-            Err(error) => {
-                let line = 1 + bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count();
-                let problem =
-                    Problem::new(format!("line {line}"), "not UTF-8: save the file as UTF-8");
-                Err(ConfigError::Invalid { origin, problems: vec![problem], warnings: Vec::new() })
-            }
-        }
+        Self::from_json(&read_text(path)?, &path.display().to_string())
     }
 
     /// Reads a config from JSON. `origin` is what errors call the text, a file name as a rule.
@@ -134,20 +137,28 @@ impl Config {
     /// # Errors
     /// When anything is wrong; all of it is in the error.
     pub fn from_json(text: &str, origin: &str) -> Result<Loaded, ConfigError> {
+        let (config, problems, warnings) = Self::examine(text);
+        match config {
+            Some(config) if problems.is_empty() => Ok(Loaded { config, warnings }),
+            _ => Err(ConfigError::Invalid { origin: origin.to_owned(), problems, warnings }),
+        }
+    }
+
+    /// Reads as much as can be understood: the config (none if the text is no JSON), errors and warnings. What an error
+    /// is about stands there as its default.
+    pub(crate) fn examine(text: &str) -> (Option<Self>, Vec<Problem>, Vec<Problem>) {
         let mut findings = Findings::default();
         let config = match Json::parse(text) {
-            Ok(json) => Self::check(RawConfig::read(json, &mut findings), &mut findings),
+            Ok(json) => {
+                let raw = RawConfig::read(json, &mut findings);
+                Some(Self::check(raw, &mut findings))
+            }
             Err(problem) => {
                 findings.errors.push(problem);
-                Self::defaults()
+                None
             }
         };
-        let Findings { errors: problems, warnings } = findings;
-        if problems.is_empty() {
-            Ok(Loaded { config, warnings })
-        } else {
-            Err(ConfigError::Invalid { origin: origin.to_owned(), problems, warnings })
-        }
+        (config, findings.errors, findings.warnings)
     }
 
     /// The config of a daemon without a config file: one server on 127.0.0.1:2525 that takes mail for
@@ -164,6 +175,7 @@ impl Config {
             plugins_dir: None,
             plugins: Plugins::default(),
             spool: Spool::default(),
+            places: BTreeMap::new(),
         }
     }
 
@@ -226,63 +238,10 @@ impl Config {
                 raw.max_memory,
                 findings,
             ),
+            // Last: by now every key has been read.
+            places: std::mem::take(&mut findings.places),
         }
     }
-}
-
-/// The config file that is read when nobody names one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DefaultFile {
-    /// Where it is.
-    pub path: PathBuf,
-    /// What to tell the operator about its name.
-    pub warning: Option<Problem>,
-}
-
-/// The config file in the working directory: `goguerrilla.conf`, go-guerrilla's old name, if there is
-/// one, else `goguerrilla.conf.json`. `None` when there is neither.
-#[must_use]
-pub fn default_path() -> Option<DefaultFile> {
-    default_path_in(Path::new(""))
-}
-
-fn default_path_in(directory: &Path) -> Option<DefaultFile> {
-    // A dangling link counts: reading it gives the error that the operator needs to see.
-    let exists = |path: &Path| fs::symlink_metadata(path).is_ok();
-    let (old, new) = (directory.join(OLD_NAME), directory.join(NAME));
-    match (exists(&old), exists(&new)) {
-        (true, beside) => {
-            let beside =
-                if beside { format!(" (the {NAME} beside it is not read)") } else { String::new() };
-            let message = format!(
-                "{OLD_NAME} is the old name of the config file: rename it to {NAME}{beside}"
-            );
-            Some(DefaultFile { path: old, warning: Some(Problem::new("", message)) })
-        }
-        (false, true) => Some(DefaultFile { path: new, warning: None }),
-        (false, false) => None,
-    }
-}
-
-/// The default name of the config file.
-const NAME: &str = "goguerrilla.conf.json";
-
-/// The name it had before, still preferred when it exists.
-const OLD_NAME: &str = "goguerrilla.conf";
-
-/// A config that is longer was named by mistake.
-const LONGEST_FILE: u64 = 16 << 20;
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LONGEST_FILE {
-        return Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            format!("longer than {LONGEST_FILE} bytes, which no config file is"),
-        ));
-    }
-    Ok(bytes)
 }
 
 fn check_servers(raw: Vec<RawServer>, log: &LogTarget, findings: &mut Findings) -> Vec<Server> {

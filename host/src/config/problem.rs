@@ -1,11 +1,13 @@
 //! What loading a config file finds: problems with the place they sit at, collected so that the
 //! operator sees all of them at once and not one per attempt.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
 use super::closest::closest;
+use super::reference::Source;
 
 /// Why a config file cannot be used.
 ///
@@ -78,9 +80,21 @@ impl fmt::Display for Problem {
 pub(super) struct Findings {
     pub(super) errors: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// Where the values of keys stand that have theirs somewhere else.
+    pub(super) places: BTreeMap<String, Source>,
 }
 
 impl Findings {
+    /// An error about the very value of a key. One that stands somewhere else may be a secret that was put there by
+    /// mistake, and is not repeated.
+    pub(super) fn wrong_value(&mut self, at: &str, message: String) {
+        let message = match self.places.get(at) {
+            Some(place) => format!("what {place} holds is no value for this key"),
+            None => message,
+        };
+        self.error(at, message);
+    }
+
     pub(super) fn error(&mut self, at: impl Into<String>, message: impl Into<String>) {
         self.errors.push(Problem::new(at, message));
     }

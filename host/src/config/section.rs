@@ -4,6 +4,7 @@
 
 use super::json::Json;
 use super::problem::{Findings, Problem, key_path, shortened};
+use super::reference::Source;
 use super::vocabulary::Vocabulary;
 
 /// An object whose values have not been read yet.
@@ -93,6 +94,26 @@ impl<'a> Section<'a> {
         })
     }
 
+    /// A string, or what stands where an object of the file says.
+    pub(super) fn text_or_place(&mut self, key: &str) -> Option<String> {
+        let place = self.values.iter().find(|(known, _)| *known == key);
+        let Some(place) = place.and_then(|(_, json)| Source::of_json(json)) else {
+            return self.text(key);
+        };
+        self.take(key);
+        let at = key_path(&self.path, key);
+        match place.read() {
+            Ok(value) => {
+                self.findings.places.insert(at, place);
+                Some(value)
+            }
+            Err(why) => {
+                self.findings.error(at, why);
+                None
+            }
+        }
+    }
+
     pub(super) fn texts(&mut self, key: &str) -> Option<Vec<String>> {
         let items = self.list(key, STRINGS)?;
         let mut texts = Vec::with_capacity(items.len());
@@ -173,7 +194,6 @@ impl<'a> Section<'a> {
         value
     }
 
-    /// The elements under a key with the path of each.
     /// An object of strings.
     pub(super) fn texts_by_name(&mut self, key: &str) -> Option<Vec<(String, String)>> {
         let expected = "an object of strings";
@@ -198,6 +218,7 @@ impl<'a> Section<'a> {
         Some(texts)
     }
 
+    /// The elements under a key with the path of each.
     fn list(&mut self, key: &str, expected: &str) -> Option<Vec<(String, Json)>> {
         match self.take(key)? {
             Json::List(items) => {

@@ -1,5 +1,7 @@
+use std::fs;
 use std::path::Path;
 
+use super::file::default_path_in;
 use super::*;
 
 mod samples;

@@ -1,22 +1,84 @@
-//! Every key that a config file may hold, in one place.
+//! Every key that a config file may hold, in one place: its name, what it takes, what it is for.
 //!
 //! A key outside these tables is reported as unknown and ignored, whatever `raw` would read. To give
 //! a key up, or to hold one back until the daemon honours it, take it out here: nothing else changes,
-//! and the settings behind it keep their defaults.
+//! and the settings behind it keep their defaults. `config schema` prints what stands here.
+
+mod backend;
+mod server;
+
+pub(super) use backend::{BACKEND, PROCESSOR, PROCESSORS};
+pub(super) use server::{CERTIFICATE, EXTENSIONS, SERVER, TLS};
 
 /// The keys of one kind of object.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    /// Keys in use, in groups that belong together.
-    groups: &'static [&'static [&'static str]],
+    /// Keys in use, in the order in which they are shown.
+    entries: &'static [Key],
+    /// Those that must be there.
+    pub(super) required: &'static [&'static str],
     /// Keys of older go-guerrillas and of its forks, and what to do about each.
     stale: &'static [(&'static str, &'static str)],
 }
 
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    /// What it is for, in a sentence or two for the operator; the default, where there is one that does not depend on
+    /// the machine.
+    pub(super) about: &'static str,
+}
+
+/// What a key takes. Case does not count in words and names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    /// True or false.
+    Flag,
+    /// A whole number from 0 on.
+    Whole,
+    /// A whole number from 1 on.
+    Positive,
+    /// Any string.
+    Text,
+    /// The same, or the file or variable of the environment where it stands.
+    TextOrPlace,
+    /// A duration as Go writes it.
+    Duration,
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// One of the names of TLS.
+    Name(fn() -> Vec<&'static str>),
+    /// A list of strings.
+    Texts,
+    /// A list of names of TLS.
+    Names(fn() -> Vec<&'static str>),
+    /// An object of SHA-256 digests in hexadecimal digits.
+    Digests,
+    /// An object with a vocabulary of its own.
+    Section(&'static Vocabulary),
+    /// A list of them.
+    Sections(&'static Vocabulary),
+    /// The gateway's keys beside those of all processors.
+    Backend,
+    /// Sections for single processors.
+    Processors,
+}
+
+const fn key(name: &'static str, form: Form, about: &'static str) -> Key {
+    Key { name, form, about }
+}
+
 impl Vocabulary {
     /// All keys in use, in the order of the tables.
+    pub(super) fn entries(&self) -> impl Iterator<Item = &'static Key> {
+        self.entries.iter()
+    }
+
+    /// Their names.
     pub(super) fn keys(&self) -> impl Iterator<Item = &'static str> {
-        self.groups.iter().copied().flatten().copied()
+        self.entries.iter().map(|key| key.name)
     }
 
     /// The table's spelling of a key; case does not count.
@@ -35,15 +97,91 @@ impl Vocabulary {
 
 /// The file itself.
 pub(super) const TOP: Vocabulary = Vocabulary {
-    groups: &[
-        // go-guerrilla's
-        &["servers", "allowed_hosts", "pid_file", "log_file", "log_level", "backend_config"],
-        // ours
-        &["log_format", "admin_listen", "plugins_dir", "plugins_runtime_dir"],
-        &["plugins_allow", "plugins_sha256", "plugins_on_error", "plugins_watch"],
-        &["plugins_crash_file"],
-        &["spool_threshold", "spool_dir", "max_memory"],
+    entries: &[
+        key(
+            "log_file",
+            Form::Text,
+            "Where the log goes: a path, stderr, stdout or off. Default: stderr.",
+        ),
+        key(
+            "log_level",
+            Form::Words(&["error", "warn", "info", "debug", "trace", "warning", "fatal", "panic"]),
+            "How much is logged. fatal and panic read as error. Default: info.",
+        ),
+        key(
+            "log_format",
+            Form::Words(&["text", "json"]),
+            "What a log line looks like. Default: text.",
+        ),
+        key(
+            "pid_file",
+            Form::Text,
+            "Where the process id is written; locked, and removed at the end. Default: nowhere.",
+        ),
+        key(
+            "allowed_hosts",
+            Form::Texts,
+            "The hosts whose mail is taken: names, patterns with *, address literals in brackets, or only \".\" for all. Default: the name of the machine.",
+        ),
+        key(
+            "max_memory",
+            Form::Whole,
+            "Bytes of messages in memory, over all connections; beyond it clients hear 452. Default: 1073741824.",
+        ),
+        key(
+            "spool_threshold",
+            Form::Whole,
+            "A message above this many bytes goes to a file without a name. Default: 1048576.",
+        ),
+        key(
+            "spool_dir",
+            Form::Text,
+            "Where that file is made. Default: the directory for temporary files.",
+        ),
+        key(
+            "admin_listen",
+            Form::Text,
+            "Where metrics, health and status can be asked: 127.0.0.1:port, [::1]:port or unix:/path. Default: nowhere.",
+        ),
+        key("plugins_dir", Form::Text, "Where the plugin files (*.so) are. Default: none."),
+        key(
+            "plugins_on_error",
+            Form::Words(&["fail", "skip"]),
+            "What a plugin file that cannot be used means: nothing is loaded, or the others are. Default: fail.",
+        ),
+        key(
+            "plugins_allow",
+            Form::Texts,
+            "Names of plugins or files that may be loaded. Default: all.",
+        ),
+        key(
+            "plugins_sha256",
+            Form::Digests,
+            "Name of a plugin or file, and the SHA-256 that it must have, in hexadecimal digits. Default: none.",
+        ),
+        key(
+            "plugins_runtime_dir",
+            Form::Text,
+            "Where private copies of the plugin files are made. Default: the directory for temporary files.",
+        ),
+        key(
+            "plugins_watch",
+            Form::Duration,
+            "How often the directory is looked at for other files, which are then taken; at least 100ms. Default: 0s, which is never.",
+        ),
+        key(
+            "plugins_crash_file",
+            Form::Text,
+            "Where crashes in plugins are recorded; one that crashes again and again is no longer loaded. Default: nowhere.",
+        ),
+        key("servers", Form::Sections(&SERVER), "The servers. Default: one on 127.0.0.1:2525."),
+        key(
+            "backend_config",
+            Form::Backend,
+            "What happens to mail: the chains, and the settings of all processors.",
+        ),
     ],
+    required: &[],
     stale: &[
         (
             "backend_name",
@@ -54,94 +192,13 @@ pub(super) const TOP: Vocabulary = Vocabulary {
     ],
 };
 
-/// One element of `servers`.
-pub(super) const SERVER: Vocabulary = Vocabulary {
-    groups: &[
-        // go-guerrilla's
-        &["is_enabled", "listen_interface", "host_name", "max_size", "timeout", "max_clients"],
-        &["log_file", "xclient_on", "tls"],
-        // the socket
-        &["v6only", "unix_mode", "unix_owner", "max_clients_per_ip", "max_connects_per_minute"],
-        &["proxy_protocol", "xforward_on", "trusted_proxies"],
-        // the conversation
-        &["protocol", "require_helo", "bare_newline", "greet_delay", "extensions"],
-        &["session_timeout", "min_data_rate"],
-        &["max_rcpt", "max_errors", "max_unrecognised", "max_messages"],
-    ],
-    stale: &[
-        ("start_tls_on", MOVED_TO_TLS),
-        ("tls_always_on", MOVED_TO_TLS),
-        ("private_key_file", MOVED_TO_TLS),
-        ("public_key_file", MOVED_TO_TLS),
-        ("protocols", MOVED_TO_TLS),
-        ("ciphers", MOVED_TO_TLS),
-        ("curves", MOVED_TO_TLS),
-        ("root_cas_file", MOVED_TO_TLS),
-        ("client_auth_type", MOVED_TO_TLS),
-        ("prefer_server_cipher_suites", MOVED_TO_TLS),
-        ("proxyon", "a key of a fork of go-guerrilla, ignored"),
-    ],
-};
-
-const MOVED_TO_TLS: &str =
-    "ignored here; since go-guerrilla 1.6 it belongs into the server's \"tls\" object";
-
-/// `servers[].tls`.
-pub(super) const TLS: Vocabulary = Vocabulary {
-    groups: &[
-        // go-guerrilla's
-        &["start_tls_on", "tls_always_on", "private_key_file", "public_key_file"],
-        &["protocols", "ciphers", "curves", "prefer_server_cipher_suites"],
-        &["root_cas_file", "client_auth_type"],
-        // ours
-        &["tls_required", "certificates", "certificate_check_interval"],
-    ],
-    stale: &[],
-};
-
-/// One element of `servers[].tls.certificates`.
-pub(super) const CERTIFICATE: Vocabulary =
-    Vocabulary { groups: &[&["private_key_file", "public_key_file"]], stale: &[] };
-
-/// `servers[].extensions`: which EHLO keywords may be offered.
-pub(super) const EXTENSIONS: Vocabulary = Vocabulary {
-    groups: &[
-        &["pipelining", "eight_bit_mime"],
-        &["smtputf8", "chunking", "binarymime", "dsn", "limits", "requiretls"],
-        &["size", "enhanced_status_codes", "prdr", "help"],
-    ],
-    stale: &[],
-};
-
-/// The gateway's keys in `backend_config`; the others there are the processors'.
-pub(super) const BACKEND: Vocabulary = Vocabulary {
-    groups: &[
-        // go-guerrilla's
-        &["save_process", "validate_process", "save_workers_size", "gw_save_timeout"],
-        &["gw_val_rcpt_timeout", "primary_mail_host", "log_received_mails"],
-        // ours
-        &["connect_process", "helo_process", "mail_process"],
-    ],
-    stale: &[
-        ("process_stack", "no longer in use, ignored; its name is save_process now"),
-        ("save_processors", "no longer in use, ignored; its name is save_process now"),
-        ("validate_processors", "no longer in use, ignored; its name is validate_process now"),
-        ("mysql_db", MOVED_TO_DSN),
-        ("mysql_host", MOVED_TO_DSN),
-        ("mysql_user", MOVED_TO_DSN),
-        ("mysql_pass", MOVED_TO_DSN),
-    ],
-};
-
-const MOVED_TO_DSN: &str = "no longer in use, ignored; write sql_driver and sql_dsn";
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn no_key_stands_in_a_vocabulary_twice() {
-        for vocabulary in [&TOP, &SERVER, &TLS, &CERTIFICATE, &EXTENSIONS, &BACKEND] {
+        for vocabulary in [&TOP, &SERVER, &TLS, &CERTIFICATE, &EXTENSIONS, &BACKEND, &PROCESSOR] {
             let stale = vocabulary.stale.iter().map(|(key, _)| *key);
             let mut keys: Vec<_> = vocabulary.keys().chain(stale).collect();
             let count = keys.len();
@@ -149,6 +206,15 @@ mod tests {
             keys.dedup();
             assert_eq!(keys.len(), count, "{vocabulary:?}");
             assert!(keys.iter().all(|key| *key == key.to_lowercase()), "{vocabulary:?}");
+        }
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        for vocabulary in [&TOP, &SERVER, &TLS, &CERTIFICATE, &EXTENSIONS, &BACKEND, &PROCESSOR] {
+            for key in vocabulary.entries() {
+                assert!(key.about.ends_with('.') && key.about.len() > 4, "{key:?}");
+            }
         }
     }
 

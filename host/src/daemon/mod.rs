@@ -10,6 +10,7 @@
 
 mod builder;
 mod error;
+mod examine;
 mod listeners;
 mod pid_file;
 mod plugins;
@@ -37,6 +38,7 @@ use crate::pipeline;
 use crate::plugins::ffi::host::figures;
 pub use builder::Builder;
 pub use error::StartError;
+pub(crate) use examine::{Examination, offered};
 use listeners::{Listeners, Shared};
 pub use pid_file::{PidFile, PidFileError};
 use plugins::PluginFiles;

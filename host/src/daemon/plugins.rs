@@ -31,6 +31,19 @@ pub(crate) fn builtins() -> Catalogue {
     catalogue
 }
 
+/// What the operator has said about plugin files.
+pub(super) fn load_options<'a>(config: &'a Config, taken_names: &'a [&'a str]) -> LoadOptions<'a> {
+    let wanted = &config.plugins;
+    LoadOptions {
+        runtime_dir: wanted.runtime_dir.as_deref(),
+        taken_names,
+        allow: wanted.allow.as_deref(),
+        sha256: &wanted.sha256,
+        on_error: if wanted.skip_broken { OnError::Skip } else { OnError::Fail },
+        ..LoadOptions::default()
+    }
+}
+
 /// The plugin files that this daemon has mapped. They stay mapped, so a file that comes back is known again.
 #[derive(Clone, Default)]
 pub(super) struct PluginFiles {
@@ -61,10 +74,9 @@ impl PluginFiles {
         }
         let before = std::mem::take(&mut self.present);
         let Some(dir) = &config.plugins_dir else { return Ok(catalogue) };
-        let wanted = &config.plugins;
         let taken: Vec<String> = catalogue.names().map(str::to_owned).collect();
         let taken: Vec<&str> = taken.iter().map(String::as_str).collect();
-        let crashes = wanted.crash_file.as_deref().map(Crashes::open).transpose();
+        let crashes = config.plugins.crash_file.as_deref().map(Crashes::open).transpose();
         let crashes = crashes.map_err(|error| PluginsError(vec![error.into()]))?;
         if let Some(crashes) = &crashes {
             // Before any code of a file runs: it may crash while it is being loaded.
@@ -72,15 +84,11 @@ impl PluginFiles {
         }
         let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
         let options = LoadOptions {
-            runtime_dir: wanted.runtime_dir.as_deref(),
             generation: mapped.iter().map(|file| file.generation).max().unwrap_or_default() + 1,
             known: &mapped,
-            taken_names: &taken,
-            allow: wanted.allow.as_deref(),
-            sha256: &wanted.sha256,
-            on_error: if wanted.skip_broken { OnError::Skip } else { OnError::Fail },
             crashes: crashes.as_ref(),
             prober: probe::prober(),
+            ..load_options(config, &taken)
         };
         let loaded = load_dir(dir, &options).map_err(PluginsError)?;
         for (error, manifest) in loaded.quarantined {

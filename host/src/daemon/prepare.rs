@@ -72,13 +72,6 @@ pub(super) fn prepare(
     let admin = admin(config, present)?;
     let mut files = present.files.clone();
     let catalogue = files.catalogue(config)?;
-    // The safe mode does not know which keys the plugins read.
-    if !config.plugins.safe_mode {
-        let known: Vec<&str> = catalogue.config_keys().collect();
-        for problem in config.unclaimed_backend_keys(&known) {
-            tracing::warn!("{problem}");
-        }
-    }
     // Last, for it starts the stages.
     let pipeline = assemble(&config.gateway, &catalogue, present.pipeline.as_deref())?;
     let servers = enabled().zip(tls).zip(sockets);
@@ -121,7 +114,7 @@ fn admin(config: &Config, present: &Present) -> Result<Option<Sockets>, StartErr
 }
 
 /// As go-guerrilla checks it: all servers, disabled ones too, against the hard limit.
-fn check_file_limit(config: &Config) -> Result<(), StartError> {
+pub(super) fn check_file_limit(config: &Config) -> Result<(), StartError> {
     let clients = config.clients_total();
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((_, hard)) if clients > hard => Err(StartError::FileLimit { clients, limit: hard }),

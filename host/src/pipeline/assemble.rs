@@ -12,9 +12,10 @@ use guerrilla_plugin_abi::Phase;
 use super::breaker::Policy;
 use super::chain::Pipeline;
 use super::retire::{Retiring, Running};
-use super::settings::{settings, unfit_settings, unknown_keys};
+use super::settings::settings;
 use super::stage::{Blueprint, Stage};
-use crate::config::{ChainSpec, Gateway, ProcessorSection, closest};
+use super::survey::{Survey, chains, survey};
+use crate::config::{ChainSpec, Gateway, ProcessorSection};
 use crate::plugins::catalogue::{Catalogue, Entry};
 use crate::plugins::ffi::Instance;
 
@@ -30,6 +31,10 @@ pub(crate) fn assemble(
     catalogue: &Catalogue,
     previous: Option<&Pipeline>,
 ) -> Result<Pipeline, AssembleError> {
+    let survey = survey(gateway, &catalogue.offers());
+    for warning in &survey.warnings {
+        tracing::warn!("{warning}");
+    }
     let threads = gateway.save_workers.map_or_else(default_threads, |n| n.get() as usize);
     let mut maker = Maker {
         catalogue,
@@ -39,16 +44,11 @@ pub(crate) fn assemble(
         retiring: previous.map(|previous| Arc::clone(&previous.retiring)).unwrap_or_default(),
         made: HashMap::new(),
         order: Vec::new(),
-        deferred: Vec::new(),
-        problems: Vec::new(),
+        problems: survey.problems.iter().map(ToString::to_string).collect(),
+        survey,
     };
-    maker.check_sections();
-    let mut chain = |key, phase, spec| maker.chain(key, phase, spec);
-    let connect = chain("connect_process", Phase::CONNECT, &gateway.connect);
-    let helo = chain("helo_process", Phase::HELO, &gateway.helo);
-    let mail = chain("mail_process", Phase::MAIL, &gateway.mail);
-    let rcpt = chain("validate_process", Phase::RCPT, &gateway.validate);
-    let save = chain("save_process", Phase::SAVE, &gateway.save);
+    let [connect, helo, mail, rcpt, save] =
+        chains(gateway).map(|(key, phase, spec)| maker.chain(key, phase, spec));
     if !maker.problems.is_empty() {
         return Err(AssembleError(maker.problems));
     }
@@ -66,7 +66,7 @@ pub(crate) fn assemble(
         save,
         stages: maker.order.into_iter().map(running).collect(),
         retiring,
-        deferred: maker.deferred,
+        deferred: maker.survey.deferred,
         save_timeout: gateway.save_timeout,
         rcpt_timeout: gateway.rcpt_timeout,
     })
@@ -105,8 +105,8 @@ struct Maker<'a> {
     /// processor named twice in one chain is two.
     made: HashMap<(String, usize), Arc<Stage>>,
     order: Vec<Made>,
-    /// Phases whose chain names a processor that is not loaded for now.
-    deferred: Vec<Phase>,
+    /// What is known to be wrong; the rest is made all the same, to find what is wrong with that.
+    survey: Survey,
     problems: Vec<String>,
 }
 
@@ -119,50 +119,21 @@ enum Made {
 }
 
 impl<'a> Maker<'a> {
-    /// A section for a processor that does not exist is a slip of the pen.
-    fn check_sections(&mut self) {
-        for section in &self.gateway.processors {
-            let wanted = section.uses.as_deref().unwrap_or(&section.name);
-            match self.catalogue.find(wanted) {
-                None if self.catalogue.absent(wanted).is_some() => {}
-                None => self.unknown(&format!("processors.{}", section.name), wanted),
-                Some(entry) => {
-                    for problem in unknown_keys(section, &entry.processor) {
-                        tracing::warn!("{problem}");
-                    }
-                }
-            }
-        }
-    }
-
-    fn chain(&mut self, key: &str, phase: Phase, spec: &'a ChainSpec) -> Vec<Arc<Stage>> {
+    fn chain(&mut self, key: &str, phase: Phase, spec: &ChainSpec) -> Vec<Arc<Stage>> {
         let mut stages = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
-        if let Some((name, why)) = self.absent(spec) {
-            tracing::warn!(
-                "backend_config.{key}: processor {name} is {why}: whatever this chain is asked is deferred (451)"
-            );
-            self.deferred.push(phase);
+        // Not shortened by what is not loaded: that may be what keeps the mail.
+        if self.survey.deferred.contains(&phase) {
             return stages;
         }
         for name in &spec.names {
-            let section = self.section(name);
+            let section = self.gateway.section(name);
             let wanted = section.and_then(|s| s.uses.as_deref()).unwrap_or(name);
-            let Some(entry) = self.catalogue.find(wanted) else {
-                // A section's mistake has been told already.
-                if section.is_none() {
-                    self.unknown(key, name);
-                }
+            let entry = self.catalogue.find(wanted);
+            let Some(entry) = entry.filter(|entry| entry.processor.phases.contains(&phase)) else {
                 continue;
             };
             let processor = &entry.processor;
-            if !processor.phases.contains(&phase) {
-                self.problems.push(format!(
-                    "backend_config.{key}: processor {} ({}) takes no part in this phase; take it out of this chain",
-                    processor.name, entry.origin
-                ));
-                continue;
-            }
             let own_name = section.map_or(&processor.name, |section| &section.name);
             let time = seen.entry(own_name.clone()).or_default();
             *time += 1;
@@ -175,15 +146,6 @@ impl<'a> Maker<'a> {
         stages
     }
 
-    /// The first name of a chain that stands for a processor that is not loaded for now. The chain is not shortened
-    /// by it: it may be the one that keeps the mail.
-    fn absent(&self, spec: &'a ChainSpec) -> Option<(&'a str, &'static str)> {
-        spec.names.iter().find_map(|name| {
-            let wanted = self.section(name).and_then(|s| s.uses.as_deref()).unwrap_or(name);
-            Some((name.as_str(), self.catalogue.absent(wanted)?))
-        })
-    }
-
     fn make(
         &mut self,
         key: &str,
@@ -191,14 +153,10 @@ impl<'a> Maker<'a> {
         section: Option<&ProcessorSection>,
         place: (String, usize),
     ) -> Option<Arc<Stage>> {
-        let settings = settings(self.gateway, section);
-        let unfit = unfit_settings(section, &settings, &entry.processor, &entry.origin);
-        if !unfit.is_empty() {
-            // Once, also for a processor that several chains name.
-            let new: Vec<_> = unfit.into_iter().filter(|p| !self.problems.contains(p)).collect();
-            self.problems.extend(new);
+        if !self.survey.fits(&place.0) {
             return None;
         }
+        let settings = settings(self.gateway, section, &entry.processor);
         let blueprint = Blueprint {
             name: place.0.clone(),
             time: place.1,
@@ -229,18 +187,5 @@ impl<'a> Maker<'a> {
                 None
             }
         }
-    }
-
-    fn section(&self, name: &str) -> Option<&'a ProcessorSection> {
-        self.gateway.processors.iter().find(|section| section.name.eq_ignore_ascii_case(name))
-    }
-
-    fn unknown(&mut self, key: &str, name: &str) {
-        let hint = match closest(name, self.catalogue.names()) {
-            Some(near) => format!("did you mean {near}?"),
-            None => "is its .so in the plugins directory (--plugins-dir, plugins_dir)?".to_owned(),
-        };
-        self.problems
-            .push(format!("backend_config.{key}: there is no processor \"{name}\"; {hint}"));
     }
 }

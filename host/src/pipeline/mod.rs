@@ -12,6 +12,7 @@
 //! - [`slowness`]: finding out that one blocks that says it never does.
 //! - [`mod@assemble`]: from the configured names to chains.
 //! - [`retire`]: ending the stages that a reload has left without a chain.
+//! - [`mod@survey`]: what is wrong with them, without running anything.
 //! - [`mod@settings`]: what an instance is configured with, and whether that fits its schema.
 
 mod assemble;
@@ -29,9 +30,11 @@ mod settings;
 mod settle;
 mod slowness;
 mod stage;
+mod survey;
 
 pub(crate) use assemble::{AssembleError, assemble};
 pub(crate) use chain::Pipeline;
 pub(crate) use decision::{Decision, Kind};
 pub(crate) use figures::{Snapshot, figures};
-pub(crate) use settings::{settings, unfit_settings};
+pub(crate) use settings::{misfits, settings};
+pub(crate) use survey::{chains, survey};

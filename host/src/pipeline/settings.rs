@@ -1,18 +1,36 @@
 //! What an instance is configured with, and whether that fits what its manifest asks for.
 //!
-//! `serve`, `plugins verify` and `plugins order` all ask here, so that they agree.
+//! `serve`, `config check`, `plugins verify` and `plugins order` all ask here, so that they agree.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::config::{Gateway, Problem, ProcessorSection, key_path};
 use crate::plugins::Processor;
-use crate::plugins::schema::unfit;
+use crate::plugins::schema::{unfit, wants_object};
 
 /// What an instance gets: the flat keys of `backend_config`, and those of its section on top. A section with a name of
 /// its own (`use`) has settings of its own, too: of the flat keys it gets those that all processors share.
-pub(crate) fn settings(gateway: &Gateway, section: Option<&ProcessorSection>) -> Value {
+///
+/// An object that says where a string stands has become that string, unless the processor wants an object there.
+pub(crate) fn settings(
+    gateway: &Gateway,
+    section: Option<&ProcessorSection>,
+    processor: &Processor,
+) -> Value {
+    let mut settings = as_written(gateway, section);
+    for (key, value) in &mut settings {
+        if let Some(Ok(secret)) = gateway.secrets.find(value)
+            && !wants_object(&processor.config_schema, key)
+        {
+            *value = Value::from(secret);
+        }
+    }
+    Value::Object(settings)
+}
+
+fn as_written(gateway: &Gateway, section: Option<&ProcessorSection>) -> Map<String, Value> {
     let flat = &gateway.settings;
-    let Some(section) = section else { return Value::Object(flat.clone()) };
+    let Some(section) = section else { return flat.clone() };
     let mut settings = match section.uses {
         None => flat.clone(),
         Some(_) => flat
@@ -22,36 +40,50 @@ pub(crate) fn settings(gateway: &Gateway, section: Option<&ProcessorSection>) ->
             .collect(),
     };
     settings.extend(section.settings.clone());
-    Value::Object(settings)
+    settings
 }
 
-/// Everything in these settings that the processor's schema does not allow, one line each with the key's path, before any
-/// code of the processor runs. `origin` is where the processor comes from.
-pub(crate) fn unfit_settings(
+/// Everything in the settings of a processor that cannot be had or that its schema does not allow, before any code of it
+/// runs. `origin` is where the processor comes from.
+pub(crate) fn misfits(
+    gateway: &Gateway,
     section: Option<&ProcessorSection>,
-    settings: &Value,
     processor: &Processor,
     origin: &str,
-) -> Vec<String> {
-    let name = &processor.name;
-    match unfit(&processor.config_schema, settings) {
-        Ok(unfit) => unfit
-            .into_iter()
-            .map(|unfit| {
-                let place = place(section, unfit.key.as_deref());
-                format!("{place}{}: {} (processor {name}, {origin})", unfit.below, unfit.message)
-            })
-            .collect(),
-        Err(why) => vec![format!(
-            "processor {name} ({origin}): its config_schema is no JSON Schema: {why}; this is a fault of the plugin"
-        )],
+) -> Vec<Problem> {
+    let Processor { name, config_schema, .. } = processor;
+    let mut lost = Vec::new();
+    let mut problems = Vec::new();
+    for (key, value) in as_written(gateway, section) {
+        if let Some(Err(why)) = gateway.secrets.find(&value)
+            && !wants_object(config_schema, &key)
+        {
+            problems.push(Problem::new(place(section, Some(&key)), why));
+            lost.push(key);
+        }
     }
+    match unfit(config_schema, &settings(gateway, section, processor)) {
+        Ok(mut unfit) => {
+            unfit.retain(|unfit| !unfit.key.as_ref().is_some_and(|key| lost.contains(key)));
+            problems.extend(unfit.into_iter().map(|unfit| {
+                let at = place(section, unfit.key.as_deref()) + &unfit.below;
+                Problem::new(at, format!("{} (processor {name}, {origin})", unfit.message))
+            }));
+        }
+        Err(why) => problems.push(Problem::new(
+            "",
+            format!(
+                "processor {name} ({origin}): its config_schema is no JSON Schema: {why}; this is a fault of the plugin"
+            ),
+        )),
+    }
+    problems
 }
 
 /// The keys of a section that its processor does not know, with the one that was probably meant. One that describes no
 /// key at all may know any.
 pub(crate) fn unknown_keys(section: &ProcessorSection, processor: &Processor) -> Vec<Problem> {
-    let Some(known) = processor.config_schema["properties"].as_object() else { return Vec::new() };
+    let Some(known) = processor.properties() else { return Vec::new() };
     let unknown = section.settings.keys();
     let unknown =
         unknown.filter(|key| !known.contains_key(*key) && !SHARED.contains(&key.as_str()));
@@ -68,9 +100,49 @@ fn place(section: Option<&ProcessorSection>, key: Option<&str>) -> String {
     key.map_or_else(|| path.clone(), |key| key_path(&path, key))
 }
 
-fn section_path(section: &ProcessorSection) -> String {
+pub(super) fn section_path(section: &ProcessorSection) -> String {
     key_path("backend_config.processors", &section.name)
 }
 
 /// Keys that the gateway shares with every processor.
 const SHARED: [&str; 3] = ["primary_mail_host", "log_received_mails", "save_workers_size"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::plugins::Manifest;
+    use serde_json::json;
+
+    fn processor(schema: Value) -> Processor {
+        let (manifest, _) = Manifest::parse(&crate::processors::manifest()).unwrap();
+        let mut processor = manifest.processors[0].clone();
+        processor.config_schema = schema;
+        processor
+    }
+
+    #[test]
+    fn a_place_becomes_a_string_unless_the_processor_wants_an_object() {
+        let text = r#"{"backend_config": {"a": {"env": "CARGO_PKG_NAME"}, "b": {"env": "CARGO_PKG_NAME"},
+            "c": {"env": "NO_SUCH_VARIABLE"}, "d": {"env": "NO_SUCH_VARIABLE", "x": 1}, "e": [{"env": "HOME"}],
+            "processors": {"p": {"use": "x", "a": {"env": "CARGO_PKG_NAME"}}}}}"#;
+        let gateway = Config::from_json(text, "test").unwrap().config.gateway;
+        let wants = processor(json!({"properties": {
+            "a": {"type": "string"}, "b": {"type": "object"}, "c": {"type": ["object", "null"]}
+        }}));
+        let found = settings(&gateway, None, &wants);
+        assert_eq!(found["a"], "guerrilla");
+        assert_eq!(found["b"], json!({"env": "CARGO_PKG_NAME"}));
+        assert_eq!(found["c"], json!({"env": "NO_SUCH_VARIABLE"}));
+        assert_eq!((&found["d"]["x"], &found["e"][0]["env"]), (&json!(1), &json!("HOME")));
+        assert_eq!(misfits(&gateway, None, &wants, "test"), []);
+        let section = gateway.section("p");
+        assert_eq!(settings(&gateway, section, &wants)["a"], "guerrilla");
+
+        let strings = processor(json!({"properties": {"c": {"type": "string"}}}));
+        let problems = misfits(&gateway, None, &strings, "test");
+        let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        let why = "variable \"NO_SUCH_VARIABLE\" of the environment is not set";
+        assert_eq!(lines, [format!("backend_config.c: {why}")]);
+    }
+}

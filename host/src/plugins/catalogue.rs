@@ -23,6 +23,43 @@ pub(crate) struct Entry {
     pub(crate) origin: String,
 }
 
+/// A processor that there is, whether or not its code is at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Offer<'a> {
+    /// What its manifest says.
+    pub(crate) processor: &'a Processor,
+    /// Where it comes from, for messages.
+    pub(crate) origin: &'a str,
+}
+
+/// All processors there are, whether or not their code is at hand.
+pub(crate) struct Offers<'a> {
+    /// Those that chains may name.
+    pub(crate) present: Vec<Offer<'a>>,
+    /// Those that they may name, too, but that are not loaded for now.
+    pub(crate) absent: &'a [Processor],
+    /// Nobody has looked which plugins there are.
+    pub(crate) safe_mode: bool,
+}
+
+impl<'a> Offers<'a> {
+    /// Finds one by name or alias, in any case.
+    pub(crate) fn find(&self, name: &str) -> Option<Offer<'a>> {
+        self.present.iter().find(|offer| offer.processor.answers_to(name)).copied()
+    }
+
+    /// Why a processor that chains may name is not there.
+    pub(crate) fn absent(&self, name: &str) -> Option<&'static str> {
+        if self.find(name).is_some() {
+            return None;
+        }
+        if self.absent.iter().any(|processor| processor.answers_to(name)) {
+            return Some("in quarantine");
+        }
+        self.safe_mode.then_some("not built in, and this is the safe mode")
+    }
+}
+
 impl Catalogue {
     /// Adds a processor; the loader has seen to it that names are unique.
     pub(crate) fn add(&mut self, processor: Processor, constructor: Constructor, origin: &str) {
@@ -44,17 +81,6 @@ impl Catalogue {
         self.safe_mode = true;
     }
 
-    /// Why a processor that chains may name is not there.
-    pub(crate) fn absent(&self, name: &str) -> Option<&'static str> {
-        if self.find(name).is_some() {
-            return None;
-        }
-        if self.absent.iter().any(|processor| processor.answers_to(name)) {
-            return Some("in quarantine");
-        }
-        self.safe_mode.then_some("not built in, and this is the safe mode")
-    }
-
     /// Every name and alias.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().flat_map(|entry| {
@@ -63,12 +89,11 @@ impl Catalogue {
         })
     }
 
-    /// Every configuration key that a processor's schema names.
-    pub(crate) fn config_keys(&self) -> impl Iterator<Item = &str> {
-        let loaded = self.entries.iter().map(|entry| &entry.processor);
-        loaded
-            .chain(&self.absent)
-            .filter_map(|processor| processor.config_schema.get("properties")?.as_object())
-            .flat_map(|properties| properties.keys().map(String::as_str))
+    /// All processors, without the means to make one.
+    pub(crate) fn offers(&self) -> Offers<'_> {
+        let entries = self.entries.iter();
+        let present =
+            entries.map(|entry| Offer { processor: &entry.processor, origin: &entry.origin });
+        Offers { present: present.collect(), absent: &self.absent, safe_mode: self.safe_mode }
     }
 }

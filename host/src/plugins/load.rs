@@ -27,14 +27,7 @@ use super::source::Source;
 /// Everything that is wrong, not only the first: an operator corrects it all and starts once more. When a file
 /// fails a check that needs no code of it to run, no code of any file was run.
 pub fn load_dir(dir: &Path, options: &LoadOptions<'_>) -> Result<Loaded, Vec<LoadError>> {
-    let candidates = scan(dir).map_err(|error| vec![error.into()])?;
-    let mut refused = Refused { all: Vec::new(), on_error: options.on_error };
-    let checked = candidates.iter().map(|candidate| Checked::wanted(candidate, options));
-    let checked = refused.sift(checked)?;
-    let unmatched = policy::unmatched(options, &names_of(&candidates, &checked, &refused.all));
-    let (checked, quarantined) = sort_out(checked, options.crashes);
-    let duplicates = names::duplicates(&checked, options.taken_names, options.on_error);
-    let checked = refused.drop(checked, duplicates)?;
+    let Admitted { checked, mut refused, quarantined, unmatched } = Admitted::of(dir, options)?;
     if checked.is_empty() {
         return Ok(Loaded { files: Vec::new(), skipped: refused.all, quarantined, unmatched });
     }
@@ -91,6 +84,54 @@ fn sort_out(
     (good, quarantined)
 }
 
+/// Files that have passed every check that needs no code of them to run.
+struct Admitted {
+    checked: Vec<Checked>,
+    refused: Refused,
+    quarantined: Vec<(LoadError, Manifest)>,
+    unmatched: Vec<String>,
+}
+
+impl Admitted {
+    fn of(dir: &Path, options: &LoadOptions<'_>) -> Result<Self, Vec<LoadError>> {
+        let candidates = scan(dir).map_err(|error| vec![error.into()])?;
+        let mut refused = Refused { all: Vec::new(), on_error: options.on_error };
+        let checked = candidates.iter().map(|candidate| Checked::wanted(candidate, options));
+        let checked = refused.sift(checked)?;
+        let unmatched = policy::unmatched(options, &names_of(&candidates, &checked, &refused.all));
+        let (checked, quarantined) = sort_out(checked, options.crashes);
+        let duplicates = names::duplicates(&checked, options.taken_names, options.on_error);
+        let checked = refused.drop(checked, duplicates)?;
+        Ok(Self { checked, refused, quarantined, unmatched })
+    }
+}
+
+/// What [`load_dir`] would load, as far as can be told without running it.
+///
+/// # Errors
+/// Everything for which it would refuse a file before it runs code.
+pub(crate) fn examine_dir(
+    dir: &Path,
+    options: &LoadOptions<'_>,
+) -> Result<Examined, Vec<LoadError>> {
+    let Admitted { checked, refused, unmatched, .. } = Admitted::of(dir, options)?;
+    let warnings = checked.iter().flat_map(|file| file.warnings.clone()).chain(unmatched);
+    let passed_over = refused.all.iter().map(|error| format!("passed over: {error}"));
+    Ok(Examined {
+        warnings: warnings.chain(passed_over).collect(),
+        files: checked.into_iter().map(|file| (file.path, file.manifest)).collect(),
+    })
+}
+
+/// Files that would be loaded.
+#[derive(Debug)]
+pub(crate) struct Examined {
+    /// Their paths and what they offer, in the order of their names.
+    pub(crate) files: Vec<(PathBuf, Manifest)>,
+    /// What is odd about the directory, the files in it and what the operator has said about them; one line each.
+    pub(crate) warnings: Vec<String>,
+}
+
 /// What the operator may call the files of a directory.
 fn names_of(all: &[Candidate], good: &[Checked], bad: &[LoadError]) -> Vec<String> {
     let files = all.iter().filter_map(|candidate| candidate.path().file_name());
@@ -111,12 +152,8 @@ pub fn manifests(
     dir: &Path,
     taken_names: &[&str],
 ) -> Result<Vec<(PathBuf, Manifest)>, Vec<LoadError>> {
-    let candidates = scan(dir).map_err(|error| vec![error.into()])?;
-    let mut refused = Refused { all: Vec::new(), on_error: OnError::Fail };
-    let checked = refused.sift(candidates.iter().map(Checked::of))?;
-    let duplicates = names::duplicates(&checked, taken_names, OnError::Fail);
-    let checked = refused.drop(checked, duplicates)?;
-    Ok(checked.into_iter().map(|file| (file.path, file.manifest)).collect())
+    let options = LoadOptions { taken_names, ..LoadOptions::default() };
+    examine_dir(dir, &options).map(|examined| examined.files)
 }
 
 /// How to load.

@@ -141,6 +141,11 @@ impl Processor {
         self.names().any(|own| own.eq_ignore_ascii_case(name))
     }
 
+    /// What its schema says of single keys; none when it describes no key, and may know any.
+    pub(crate) fn properties(&self) -> Option<&serde_json::Map<String, Value>> {
+        self.config_schema["properties"].as_object()
+    }
+
     /// The names of its phases.
     pub fn phase_names(&self) -> Vec<&'static str> {
         self.phases.iter().filter_map(|phase| name_of(*phase, PHASES)).collect()

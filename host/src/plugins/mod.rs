@@ -54,6 +54,7 @@ pub use error::{Cause, LoadError, OpenError};
 pub use ffi::{attribute_crashes, end_is_expected, record_crashes};
 pub use inspect::{Finding, Inspection, inspect};
 pub use list::{Listing, Row, list};
+pub(crate) use load::examine_dir;
 pub use load::{LoadOptions, Loaded, LoadedFile, load_dir, manifests};
 pub use manifest::{Api, Manifest, ManifestError, Processor};
 pub use ownership::Ownership;

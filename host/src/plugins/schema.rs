@@ -53,6 +53,26 @@ pub(crate) fn unfit(schema: &Value, settings: &Value) -> Result<Vec<Unfit>, Stri
     Ok(unfit)
 }
 
+/// Whether a processor wants an object under a key, and would take no string.
+pub(crate) fn wants_object(schema: &Value, key: &str) -> bool {
+    fn is_object(schema: &Value) -> bool {
+        let kinds = match &schema["type"] {
+            Value::String(kind) => vec![kind.as_str()],
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        if !kinds.is_empty() {
+            return kinds.contains(&"object") && !kinds.contains(&"string");
+        }
+        let mut forms = ["anyOf", "oneOf"].into_iter().filter_map(|rule| schema[rule].as_array());
+        forms.any(|forms| {
+            let mut forms = forms.iter().filter(|form| form["type"] != "null").peekable();
+            forms.peek().is_some() && forms.all(is_object)
+        })
+    }
+    is_object(&schema["properties"][key])
+}
+
 fn compile(schema: &Value) -> Result<Validator, String> {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {
@@ -278,6 +298,22 @@ mod tests {
         let schema =
             json!({"additionalProperties": false, "maxProperties": 1, "properties": {"k": {}}});
         assert_eq!(lines(schema, json!({"k": 1, "redis_interface": "x", "z": 2})), [""; 0]);
+    }
+
+    #[test]
+    fn an_object_is_wanted_where_no_string_is_taken() {
+        for (rule, wanted) in [
+            (json!({"type": "object"}), true),
+            (json!({"type": ["object", "null"]}), true),
+            (json!({"type": ["object", "string"]}), false),
+            (json!({"type": "string"}), false),
+            (json!({"anyOf": [{"type": "object"}, {"type": "null"}]}), true),
+            (json!({"oneOf": [{"type": "object"}, {"type": "string"}]}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(wants_object(&json!({"properties": {"k": rule}}), "k"), wanted, "{rule}");
+        }
+        assert!(!wants_object(&json!({}), "k"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::plugins::{LoadedFile, Processor, load_file};
 /// Measures the processors of a file, or the one that is named, in each phase they take part in.
 pub(super) fn run(file: &Path, processor: Option<&str>, config: Option<&Path>) -> ExitCode {
     let settings = match config.map(Settings::load).transpose() {
-        Ok(settings) => settings.map_or_else(|| "{}".to_owned(), |settings| settings.common()),
+        Ok(settings) => settings,
         Err(error) => {
             complain(error);
             return ExitCode::from(CONFIG);
@@ -42,6 +42,7 @@ pub(super) fn run(file: &Path, processor: Option<&str>, config: Option<&Path>) -
     }
     let mut code = ExitCode::SUCCESS;
     for processor in chosen {
+        let settings = settings.as_ref().map_or_else(|| "{}".to_owned(), |all| all.flat(processor));
         if let Err(why) = measure_all(&loaded, processor, &settings) {
             complain(format_args!("processor {}: {why}", processor.name));
             code = ExitCode::FAILURE;

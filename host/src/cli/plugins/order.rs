@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use guerrilla_plugin_abi::{Blocking, Phase};
 
-use super::settings::{chains, processor_behind, section};
+use super::settings::processor_behind;
 use crate::cli::{CONFIG, complain};
 use crate::config::{Config, Gateway, default_path};
 use crate::daemon::builtins;
-use crate::pipeline::{settings, unfit_settings};
+use crate::pipeline::{chains, misfits};
 use crate::plugins::{Manifest, Processor, manifests};
 use crate::processors;
 
@@ -26,24 +26,19 @@ pub(super) fn run(config: Option<PathBuf>, plugins_dir: Option<PathBuf>) -> Exit
     };
     let mut code = ExitCode::SUCCESS;
     let mut unfit = Vec::new();
-    for ((key, chain), phase) in chains(&gateway).into_iter().zip(PHASES) {
+    for (key, phase, chain) in chains(&gateway) {
         println!("{key}");
         if chain.names.is_empty() {
             println!("     nobody is asked");
         }
         for (place, name) in chain.names.iter().enumerate() {
-            let section = section(&gateway, name);
+            let section = gateway.section(name);
             let meant = processor_behind(section, name);
             match offers.iter().find(|offer| offer.processor.answers_to(meant)) {
                 Some(offer) if offer.processor.phases.contains(&phase) => {
                     println!("  {:>2} {}", place + 1, offer.line(name, phase));
-                    let settings = settings(&gateway, section);
-                    unfit.extend(unfit_settings(
-                        section,
-                        &settings,
-                        &offer.processor,
-                        &offer.origin,
-                    ));
+                    let found = misfits(&gateway, section, &offer.processor, &offer.origin);
+                    unfit.extend(found.iter().map(ToString::to_string));
                 }
                 Some(offer) => {
                     println!("  {:>2} {name}: takes no part in this phase", place + 1);
@@ -66,9 +61,6 @@ pub(super) fn run(config: Option<PathBuf>, plugins_dir: Option<PathBuf>) -> Exit
     }
     code
 }
-
-/// The phases of the chains, in their order.
-const PHASES: [Phase; 5] = [Phase::CONNECT, Phase::HELO, Phase::MAIL, Phase::RCPT, Phase::SAVE];
 
 /// A processor and where it comes from.
 struct Offer {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::{ChainSpec, Config, ConfigError, Gateway, ProcessorSection};
-use crate::pipeline::{settings, unfit_settings};
+use crate::config::{Config, ConfigError, Gateway, ProcessorSection};
+use crate::pipeline::{chains, misfits, settings};
 use crate::plugins::{Manifest, Processor};
 
 /// The part of a config that is about processors.
@@ -21,9 +21,9 @@ impl Settings {
     /// the common settings, when no chain names any.
     pub(super) fn processors_of(&self, manifest: &Manifest, origin: &str) -> Wanted {
         let mut named: Vec<(&Processor, Option<&ProcessorSection>)> = Vec::new();
-        for (_, chain) in chains(&self.gateway) {
+        for (_, _, chain) in chains(&self.gateway) {
             for name in &chain.names {
-                let section = section(&self.gateway, name);
+                let section = self.gateway.section(name);
                 let meant = processor_behind(section, name);
                 let found = manifest.processors.iter().find(|p| p.answers_to(meant));
                 named.extend(found.map(|processor| (processor, section)));
@@ -34,10 +34,11 @@ impl Settings {
         }
         let mut wanted = Wanted::default();
         for (processor, section) in named {
-            let settings = settings(&self.gateway, section);
+            let settings = settings(&self.gateway, section, processor);
             let place = (processor.name.clone(), settings.to_string());
-            let unfit = unfit_settings(section, &settings, processor, origin);
+            let unfit = misfits(&self.gateway, section, processor, origin);
             if !unfit.is_empty() {
+                let unfit = unfit.iter().map(ToString::to_string).collect();
                 wanted.unfit.push((processor.name.clone(), unfit));
             } else if !wanted.fit.contains(&place) {
                 wanted.fit.push(place);
@@ -47,13 +48,9 @@ impl Settings {
         wanted
     }
 
-    /// The settings that every processor gets, as JSON.
-    pub(super) fn common(&self) -> String {
-        self.text(None)
-    }
-
-    fn text(&self, section: Option<&ProcessorSection>) -> String {
-        settings(&self.gateway, section).to_string()
+    /// The settings that a processor gets without a section, as JSON.
+    pub(super) fn flat(&self, processor: &Processor) -> String {
+        settings(&self.gateway, None, processor).to_string()
     }
 }
 
@@ -64,22 +61,6 @@ pub(super) struct Wanted {
     pub(super) fit: Vec<(String, String)>,
     /// Those whose schema does not allow their settings: name and one line for each reason.
     pub(super) unfit: Vec<(String, Vec<String>)>,
-}
-
-/// All chains with their keys, in the order of a session.
-pub(super) fn chains(gateway: &Gateway) -> [(&'static str, &ChainSpec); 5] {
-    [
-        ("connect_process", &gateway.connect),
-        ("helo_process", &gateway.helo),
-        ("mail_process", &gateway.mail),
-        ("validate_process", &gateway.validate),
-        ("save_process", &gateway.save),
-    ]
-}
-
-/// The section that a chain means by a name.
-pub(super) fn section<'a>(gateway: &'a Gateway, name: &str) -> Option<&'a ProcessorSection> {
-    gateway.processors.iter().find(|section| section.name.eq_ignore_ascii_case(name))
 }
 
 /// The processor that is meant by a name.

@@ -1,6 +1,7 @@
 //! Every config file that the project ships or keeps for tests, with the warnings that it gives.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,41 @@
+//! `migrate`: a config of another time in today's keys.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::locate;
+use crate::cli::{CONFIG, complain};
+use crate::config::{Config, migrate, read_text};
+
+/// Prints the file; on stderr what was changed, and what is still to be done by hand.
+pub(super) fn run(config: Option<&Path>) -> ExitCode {
+    let (Some(path), _) = locate(config) else {
+        complain("no config file (goguerrilla.conf.json): name one with -c");
+        return ExitCode::from(CONFIG);
+    };
+    let origin = path.display();
+    let text = match read_text(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            complain(error);
+            return ExitCode::from(CONFIG);
+        }
+    };
+    let (migrated, notes) = match migrate(&text) {
+        Ok(migrated) => migrated,
+        Err(problem) => {
+            complain(format_args!("{origin}: {problem}"));
+            return ExitCode::from(CONFIG);
+        }
+    };
+    for note in notes {
+        eprintln!("{origin}: {note}");
+    }
+    let migrated = migrated.to_string();
+    let (_, problems, warnings) = Config::examine(&migrated);
+    for left in problems.iter().chain(&warnings) {
+        eprintln!("{origin}: still to do: {left}");
+    }
+    println!("{migrated}");
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,197 @@
+//! Everything for which a configuration would be refused, found without doing any of it: nothing is bound, opened for
+//! writing, created or run, and a daemon that runs is not disturbed.
+//!
+//! *Limits*: ports are not looked at, nor what a file system refuses to root (`/proc`), nor is what only the code of a plugin can say of its settings.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::unistd::{AccessFlags, faccessat};
+
+use super::plugins::{builtins, load_options};
+use super::prepare::check_file_limit;
+use crate::config::{Config, LogTarget, Problem};
+use crate::net::tls::Acceptor;
+use crate::pipeline::{chains, survey};
+use crate::plugins::catalogue::{Offer, Offers};
+use crate::plugins::{Processor, examine_dir};
+
+/// What is wrong with a configuration.
+#[derive(Default)]
+pub(crate) struct Examination {
+    /// For these it would be refused.
+    pub(crate) problems: Vec<Problem>,
+    /// These the operator should know.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// A processor and where it comes from.
+pub(crate) type Offered = (Processor, String);
+
+impl Examination {
+    /// Looks at all of it but what is below a key that `known_wrong` says has been found wrong already: a default stands
+    /// there, and says nothing.
+    pub(crate) fn of(config: &Config, known_wrong: impl Fn(&str) -> bool) -> Self {
+        let mut found = Self::default();
+        if let Err(error) = check_file_limit(config) {
+            found.problems.push(Problem::new("", error.to_string()));
+        }
+        for (key, path) in
+            [("pid_file", &config.pid_file), ("plugins_crash_file", &config.plugins.crash_file)]
+        {
+            if let Some(path) = path.as_ref().filter(|_| !known_wrong(key)) {
+                found.file(key, path);
+            }
+        }
+        found.logs(config, &known_wrong);
+        found.certificates(config, &known_wrong);
+        let offered = found.offered(config);
+        // Without its plugins directory or its sections a good chain looks like a bad one.
+        let keys = ["plugins_dir", "backend_config.processors"].map(str::to_owned);
+        let chains = chains(&config.gateway).map(|(key, ..)| format!("backend_config.{key}"));
+        let is_clear = !keys.iter().chain(&chains).any(|key| known_wrong(key));
+        if let Some(offered) = offered.filter(|_| is_clear) {
+            let present = offered.iter().map(|(processor, origin)| Offer { processor, origin });
+            let offers = Offers { present: present.collect(), absent: &[], safe_mode: false };
+            let survey = survey(&config.gateway, &offers);
+            found.problems.extend(survey.problems);
+            found.warnings.extend(survey.warnings);
+        }
+        found
+    }
+
+    fn logs(&mut self, config: &Config, known_wrong: &impl Fn(&str) -> bool) {
+        let servers = config.servers.iter().enumerate().filter(|(_, server)| server.enabled);
+        let servers =
+            servers.map(|(index, server)| (format!("servers[{index}].log_file"), &server.log));
+        let mut told = Vec::new();
+        for (at, target) in
+            std::iter::once(("log_file".to_owned(), &config.log.target)).chain(servers)
+        {
+            // A server without one writes to the daemon's.
+            if known_wrong(&at) || told.contains(&target) {
+                continue;
+            }
+            told.push(target);
+            if let LogTarget::File(path) = target {
+                self.file(&at, path);
+            }
+        }
+    }
+
+    fn file(&mut self, at: &str, path: &Path) {
+        if let Err(why) = can_write(path) {
+            let message = format!("cannot write {}: {why}", path.display());
+            self.problems.push(Problem::new(at, message));
+        }
+    }
+
+    /// Files of a disabled server need not be there.
+    fn certificates(&mut self, config: &Config, known_wrong: &impl Fn(&str) -> bool) {
+        for (index, server) in
+            config.servers.iter().enumerate().filter(|(_, server)| server.enabled)
+        {
+            let at = format!("servers[{index}].tls");
+            if known_wrong(&at) {
+                continue;
+            }
+            if let Err(error) = Acceptor::open(&server.tls, &server.listen.to_string()) {
+                // It begins with the key.
+                let text = error.to_string();
+                let (key, message) = text.split_once([' ', ':']).unwrap_or(("", &text));
+                let message = message.trim_start();
+                self.problems.push(Problem::new(format!("{at}.{key}"), message));
+            }
+        }
+    }
+
+    /// All processors there are; none when a plugin file cannot be used.
+    fn offered(&mut self, config: &Config) -> Option<Vec<Offered>> {
+        let (offered, warnings) = match offered(config) {
+            Ok(found) => found,
+            Err(problems) => {
+                self.problems.extend(problems);
+                return None;
+            }
+        };
+        self.warnings.extend(warnings);
+        Some(offered)
+    }
+}
+
+/// The daemon's own processors and those of the plugins directory, by what the files say of themselves; and what is odd
+/// about those. None of them is run.
+///
+/// # Errors
+/// Files that cannot be used.
+pub(crate) fn offered(config: &Config) -> Result<(Vec<Offered>, Vec<Problem>), Vec<Problem>> {
+    let builtins = builtins();
+    let own = builtins.offers().present.into_iter();
+    let mut offered: Vec<Offered> =
+        own.map(|offer| (offer.processor.clone(), offer.origin.to_owned())).collect();
+    let Some(dir) = &config.plugins_dir else { return Ok((offered, Vec::new())) };
+    let taken: Vec<&str> = builtins.names().collect();
+    let about_it = |message: String| Problem::new("plugins_dir", message);
+    let examined = examine_dir(dir, &load_options(config, &taken)).map_err(|errors| {
+        errors.iter().map(|error| about_it(error.to_string())).collect::<Vec<_>>()
+    })?;
+    for (path, manifest) in examined.files {
+        let origin = path.display().to_string();
+        offered
+            .extend(manifest.processors.into_iter().map(|processor| (processor, origin.clone())));
+    }
+    Ok((offered, examined.warnings.into_iter().map(about_it).collect()))
+}
+
+/// Whether a file can be opened for writing, and made if it is not there.
+fn can_write(path: &Path) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => Err("it is a directory".to_owned()),
+        Ok(_) => may(path, AccessFlags::W_OK).map_err(|errno| errno.desc().to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let directory = match path.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+                _ => PathBuf::from("."),
+            };
+            may(&directory, AccessFlags::W_OK | AccessFlags::X_OK)
+                .map_err(|errno| format!("directory {}: {}", directory.display(), errno.desc()))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// What the process may do, by the rights that it acts with.
+fn may(path: &Path, access: AccessFlags) -> nix::Result<()> {
+    faccessat(AT_FDCWD, path, access, AtFlags::AT_EACCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_can_be_written_is_told_without_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::write(path("there"), "").unwrap();
+        assert_eq!(can_write(&path("there")), Ok(()));
+        assert_eq!(can_write(&path("new")), Ok(()));
+        assert!(!path("new").exists());
+        assert_eq!(can_write(dir.path()), Err("it is a directory".to_owned()));
+        let nowhere = path("no/log");
+        let why = can_write(&nowhere).unwrap_err();
+        assert!(why.ends_with("no: No such file or directory"), "{why}");
+        assert!(can_write(&path("there/log")).is_err());
+        assert!(can_write(Path::new("/proc/version/x")).is_err());
+        let closed = path("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, Permissions::from_mode(0o500)).unwrap();
+        // Root may.
+        let created = fs::write(closed.join("try"), "").is_ok();
+        assert_eq!(can_write(&closed.join("log")).is_ok(), created);
+    }
+}

@@ -1,0 +1,191 @@
+//! `config check`: what it says of every config of the repository, that it says what `serve` says, and that it leaves
+//! no trace.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::support::{Plugin, Setup, complaints, guerrillad};
+
+/// Exit code and lines of `config check` in a directory.
+#[track_caller]
+fn check(dir: &Path, args: &[&str]) -> (Option<i32>, Vec<String>) {
+    let mut process = guerrillad(dir, [&["config", "check"], args].concat());
+    let code = process.exit_code();
+    assert_eq!(process.stderr.text(), "", "{args:?}");
+    (code, process.stdout.lines())
+}
+
+fn configs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs")
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).expect("a directory");
+    let names = entries.map(|entry| entry.expect("readable").file_name().into_string());
+    let mut names: Vec<String> = names.map(|name| name.expect("UTF-8")).collect();
+    names.sort();
+    names
+}
+
+/// Each file has its exact lines beside it. `BLESS=1` writes them anew, to be read before they are committed.
+#[test]
+fn every_broken_file_and_what_is_said_of_it() {
+    let dir = configs().join("broken");
+    let before = names(&dir);
+    for name in before.iter().filter(|name| name.ends_with(".json")) {
+        let (code, lines) = check(&dir, &["-c", name]);
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let expected = dir.join(name.replace(".json", ".expected"));
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&expected, &text).expect("our own sources");
+        }
+        assert_eq!(text, fs::read_to_string(&expected).expect(name), "{name}");
+        let refused = lines.iter().any(|line| line.starts_with(&format!("{name}: error: ")));
+        assert_eq!(code, Some(if refused { 78 } else { 0 }), "{name}");
+    }
+    if std::env::var_os("BLESS").is_none() {
+        assert_eq!(names(&dir), before, "nothing is made");
+    }
+}
+
+/// A copy of a sample in a directory that has all that it names of the machine.
+fn sample(path: &Path) -> Setup {
+    let setup = Setup::without_plugins();
+    let dir = setup.dir();
+    let plugin = setup.plugins_dir().join("maildir.so");
+    fs::copy(Plugin::MailDir.file(), &plugin).expect("our own directory");
+    Command::new("chmod").arg("755").arg(&plugin).status().expect("coreutils");
+    let digest = Sha256::digest(fs::read(&plugin).expect("just written"));
+    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    for name in ["mail.example.com", "mx.example.net"] {
+        let made =
+            rcgen::generate_simple_self_signed(vec![name.to_owned()]).expect("a certificate");
+        fs::write(dir.join(format!("{name}.crt")), made.cert.pem()).expect("our own directory");
+        let key = made.signing_key.serialize_pem();
+        fs::write(dir.join(format!("{name}.key")), key).expect("our own directory");
+    }
+    fs::copy(dir.join("mail.example.com.crt"), dir.join("roots.pem")).expect("our own directory");
+    let here = |name: &str| dir.join(name).display().to_string();
+    let text = fs::read_to_string(path)
+        .expect("a sample")
+        .replace("/usr/lib/guerrillad/plugins", &here("plugins"))
+        .replace("/var/lib/guerrillad", &here(""))
+        .replace("/run/guerrillad", &here(""))
+        .replace("/var/run", &here(""))
+        .replace("/var/log", &here(""))
+        .replace(&"0".repeat(64), &digest);
+    fs::write(dir.join("sample.json"), text).expect("our own directory");
+    setup
+}
+
+/// The lines of a sample without the file's name.
+#[track_caller]
+fn said(path: &Path, args: &[&str]) -> (Option<i32>, Vec<String>) {
+    let setup = sample(path);
+    let (code, lines) = check(setup.dir(), &[&["-c", "sample.json"], args].concat());
+    let cut = |line: String| line.trim_start_matches("sample.json: ").to_owned();
+    (code, lines.into_iter().map(cut).collect())
+}
+
+#[test]
+fn every_sample_is_taken() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let without_warning = [
+        (configs().join("every-key.json"), &[][..]),
+        (repository.join("goguerrilla.conf.sample"), &[]),
+        (repository.join("contrib/demo.conf.json"), &["--plugins-dir", "plugins"]),
+    ];
+    for (path, args) in without_warning {
+        assert_eq!(said(&path, args), (Some(0), vec!["ok".to_owned()]), "{}", path.display());
+    }
+    for (name, warnings) in [("go-guerrilla-sample.json", 7), ("go-guerrilla-stale.json", 18)] {
+        let (code, lines) = said(&configs().join(name), &[]);
+        let warned = lines.iter().filter(|line| line.starts_with("warning: ")).count();
+        assert_eq!((code, warned, lines.len()), (Some(0), warnings, warnings + 1), "{lines:#?}");
+    }
+    let (code, lines) = said(&repository.join("contrib/demo.conf.json"), &[]);
+    assert_eq!(code, Some(78));
+    let hint = "there is no processor \"MailDir\"; is its .so in the plugins directory (--plugins-dir, plugins_dir)?";
+    assert_eq!(lines[0], format!("error: backend_config.validate_process: {hint}"));
+}
+
+#[test]
+fn it_says_what_serve_says() {
+    let setup = Setup::chain("Header|Nobody|archive|MailDir|Recorder|Debugger|Hasher")
+        .backend("processors", json!({"archive": {"use": "maildir", "maildir_path": 7}}))
+        .backend("validate_process", "Header")
+        .backend("maildir_line_ending", "cr")
+        .backend("misbehaving_record", json!({"file": "missing"}))
+        .backend("hasher", "SHA1")
+        .top("log_file", "off");
+    let file = setup.write_config();
+    let (code, lines) = check(setup.dir(), &["-c", &file, "--plugins-dir", "plugins"]);
+    assert_eq!(code, Some(78));
+    let mark = format!("{file}: error: ");
+    let errors = lines.iter().filter_map(|line| line.strip_prefix(&mark));
+    let errors: Vec<String> = errors.map(str::to_owned).collect();
+    let (code, served) = setup.refused();
+    assert_eq!(code, Some(78));
+    assert_eq!(errors, served);
+    assert_eq!(errors.len(), 7, "{errors:#?}");
+}
+
+#[test]
+fn no_plugin_is_run_and_no_daemon_disturbed() {
+    let daemon = Setup::chain("Header|MailDir").top("pid_file", "pid").start();
+    let dir = daemon.dir().to_owned();
+    let port = daemon.address().port();
+    daemon.edit(|config| {
+        config["servers"][0]["listen_interface"] = json!(format!("127.0.0.1:{port}"));
+        config["backend_config"]["save_process"] = json!("PanicsInCreate|Header|MailDir");
+        config["log_file"] = json!("new.log");
+    });
+    let before = names(&dir);
+    let (code, lines) = check(&dir, &["-c", "guerrillad.json", "--plugins-dir", "plugins"]);
+    assert_eq!((code, &lines[..]), (Some(0), &["guerrillad.json: ok".to_owned()][..]));
+    assert_eq!(names(&dir), before);
+    daemon.stop();
+}
+
+#[test]
+fn as_json() {
+    let (code, lines) = check(&configs().join("broken"), &["-c", "chains.json", "--json"]);
+    assert_eq!(code, Some(78));
+    let report: Value = serde_json::from_str(&lines.concat()).expect("JSON");
+    assert_eq!((&report["file"], &report["ok"]), (&json!("chains.json"), &json!(false)));
+    assert_eq!(report["errors"][0]["at"], "backend_config.processors.archive");
+    let message = report["errors"][0]["message"].as_str().expect("a string");
+    assert!(message.starts_with("there is no processor \"MailDir\""), "{message}");
+}
+
+#[test]
+fn without_a_file_the_defaults_are_checked() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (code, lines) = check(dir.path(), &[]);
+    let note = "defaults: warning: no config file (goguerrilla.conf.json): the defaults hold";
+    assert_eq!((code, &lines[..]), (Some(0), &[note.to_owned(), "defaults: ok".to_owned()][..]));
+    let (code, lines) = check(dir.path(), &["-c", "missing.json"]);
+    assert_eq!(code, Some(78));
+    let expected = "missing.json: error: cannot be read: No such file or directory (os error 2)";
+    assert_eq!(lines, [expected]);
+}
+
+#[test]
+fn a_log_that_cannot_be_written() {
+    for (target, why) in
+        [("no/log", "directory no: No such file or directory"), ("plugins", "it is a directory")]
+    {
+        let setup = Setup::without_plugins().top("log_file", target);
+        let file = setup.write_config();
+        let (code, lines) = check(setup.dir(), &["-c", &file]);
+        let expected = format!("{file}: error: log_file: cannot write {target}: {why}");
+        assert_eq!((code, &lines[..]), (Some(78), &[expected][..]));
+        let mut serve = guerrillad(setup.dir(), ["serve", "-c", &file]);
+        assert_eq!(serve.exit_code(), Some(78));
+        assert!(complaints(&serve.stderr)[0].starts_with("log_file: cannot open"));
+    }
+}
