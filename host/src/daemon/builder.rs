@@ -1,5 +1,6 @@
 //! What a daemon is started with, by `guerrillad` and by programs that have one inside.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use guerrilla_plugin_api::__border::{FileInfo, ProcessorInfo, create_by};
@@ -7,7 +8,7 @@ use guerrilla_plugin_api::{Host, Plugin};
 
 use super::plugins::{PluginFiles, builtins};
 use super::{Daemon, StartError};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::observe::Log;
 use crate::plugins::ffi::Constructor;
 use crate::plugins::{Manifest, Processor};
@@ -49,6 +50,14 @@ impl Builder {
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
+    }
+
+    /// By this file, as `guerrillad serve -c` reads it. Its `pid_file` is left to the program.
+    ///
+    /// # Errors
+    /// When the file cannot be read or anything in it is wrong.
+    pub fn config_file(self, path: &Path) -> Result<Self, ConfigError> {
+        Ok(self.config(Config::load(path)?.config))
     }
 
     /// Writes to this log, which goes by the configuration now and after each reload. Without one, lines go to the

@@ -128,6 +128,28 @@ impl Daemon {
     ///
     /// May be dropped before it has answered: then nothing changes.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use guerrilla::config::{Change, Config};
+    /// use guerrilla::daemon::Daemon;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// let config = |host: &str| {
+    ///     let text = format!(r#"{{"allowed_hosts": ["{host}"],
+    ///         "servers": [{{"is_enabled": true, "listen_interface": "127.0.0.1:0"}}]}}"#);
+    ///     Config::from_json(&text, "example").map(|loaded| loaded.config)
+    /// };
+    /// let mut daemon = Daemon::builder().config(config("one.example")?).start()?;
+    /// let mut changes = daemon.subscribe();
+    /// daemon.reload(config("two.example")?).await?;
+    /// assert_eq!(changes.recv().await?, Change::Config);
+    /// assert_eq!(changes.recv().await?.to_string(), "config_change:allowed_hosts");
+    /// daemon.shutdown(Duration::from_secs(5)).await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When anything of it cannot be had; nothing has changed then.
     pub async fn reload(&mut self, config: Config) -> Result<Vec<Change>, StartError> {

@@ -23,6 +23,20 @@ use crate::config::{Config, Log as Settings, LogLevel, LogTarget};
 ///
 /// [`Log::install`] makes it the one that everything in the process writes to; a program with a subscriber of its own
 /// adds [`Log::layer`] to that, or does without.
+///
+/// ```
+/// use guerrilla::config::{Log as Settings, LogTarget};
+/// use guerrilla::observe::Log;
+/// use tracing_subscriber::layer::SubscriberExt;
+///
+/// let settings = Settings { target: LogTarget::Off, ..Settings::default() };
+/// let log = Log::open(&settings, false)?;
+/// // Beside layers of the program's own:
+/// let subscriber = tracing_subscriber::Registry::default().with(log.layer());
+/// tracing::subscriber::with_default(subscriber, || tracing::info!("hello"));
+/// log.close();
+/// # Ok::<(), guerrilla::observe::LogError>(())
+/// ```
 #[derive(Clone)]
 pub struct Log(Arc<Inner>);
 

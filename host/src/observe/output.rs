@@ -175,6 +175,29 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_find_the_queue_full_are_told_of() {
+        let disk = Disk::default();
+        let output = Output::over(&LogTarget::Stderr, Box::new(disk.clone()), &Form::default());
+        // The thread that empties the queue waits for this, with one line in hand.
+        let busy = output.place.lock();
+        let mut queue = output.queue.clone();
+        let most = tracing_appender::non_blocking::DEFAULT_BUFFERED_LINES_LIMIT;
+        for _ in 0..most + 100 {
+            queue.write_all(b"x\n").unwrap();
+        }
+        drop(busy);
+        drop(queue);
+        drop(output);
+        let text = String::from_utf8(disk.0.lock().unwrap().1.clone()).unwrap();
+        let told = text.lines().find(|line| line.contains("the log's queue was full"));
+        let lost = told.and_then(|line| line.split(" WARN  ").nth(1)?.split(' ').next());
+        let lost: usize = lost.expect("a line").parse().unwrap();
+        let written = text.lines().filter(|line| *line == "x").count();
+        assert!((98..=100).contains(&lost), "{lost}");
+        assert_eq!(lost + written, most + 100);
+    }
+
+    #[test]
     fn a_file_that_was_moved_away_is_made_anew() {
         let dir = tempfile::tempdir().unwrap();
         let (path, moved) = (dir.path().join("log"), dir.path().join("log.1"));

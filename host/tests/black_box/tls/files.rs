@@ -170,6 +170,29 @@ fn changed_files_are_picked_up_under_load_and_broken_ones_are_not() {
     assert_eq!(complaints.len(), 1, "once for each change");
 }
 
+/// SIGHUP looks at the files at once. Ones that cannot be used refuse the whole reload, and those in use stay.
+#[test]
+fn a_reload_takes_new_files_or_nothing() {
+    let (pki, pair) = pki();
+    let fresh = pki.server("fresh", &["fresh.example.test", "mail.example.test"], Kind::Rsa);
+    let more = json!({ "certificate_check_interval": "0s" });
+    let daemon = setup(tls(Mode::Always, &pair, more)).start();
+    wait_for_certificate(&daemon, "mail.example.test");
+    assert_eq!(daemon.reload().expect("reloaded"), [""; 0], "the same files are no change");
+    let mut old = TlsClient::connect(daemon.address(), Mode::Always, &config(&pki));
+    pair.replace_with(&fresh);
+    let changes = daemon.reload().expect("reloaded");
+    assert_eq!(changes, ["server_change:tls_config 127.0.0.1:0"]);
+    wait_for_certificate(&daemon, "fresh.example.test");
+    old.expect("NOOP", "250 ");
+    replace(&pair.certificate, b"no certificate");
+    let refused = daemon.reload().expect_err("to be refused");
+    let expected = format!("servers[0].tls.public_key_file {}: ", pair.certificate.display());
+    assert!(refused.iter().any(|line| line.starts_with(&expected)), "{refused:?}");
+    wait_for_certificate(&daemon, "fresh.example.test");
+    daemon.stop();
+}
+
 #[test]
 fn a_change_voids_tickets() {
     let (pki, pair) = pki();
