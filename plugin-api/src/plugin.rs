@@ -49,7 +49,9 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     const NEVER_BLOCKS_IN: &'static [Phase] = &[];
     /// ESMTP extensions whose requests it fulfils: clients are offered them when a stage of the save chain says so.
     const HONOURS: &'static [Extension] = &[];
-    /// JSON Schema of its configuration. An object: its `properties` are the keys that operators may write.
+    /// JSON Schema of its configuration. An object: its `properties` are the keys that operators may write. A key with
+    /// `"writeOnly": true` is a secret, which `guerrillad config show` masks. Where a string is wanted operators may write
+    /// `{"file": ...}` or `{"env": ...}`, and the processor gets the string; where only an object is, it gets that.
     const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{}}"#;
 
     /// Its configuration, as serde reads it; use [`NoConfig`] for none. Keys of other processors are

@@ -1,7 +1,7 @@
 //! The mirror of the file: what somebody typed, in go-guerrilla's spelling, without meaning.
 //!
-//! Never: defaults, ranges, files, names of this machine. `None` is "not given". Types are settled
-//! here, because a value of the wrong type cannot be mirrored; everything else is the business of the
+//! Never: defaults, ranges, files (but what `text_or_place` reads), names of this machine. `None` is "not given".
+//! Types are settled here, because a value of the wrong type cannot be mirrored; everything else is the business of the
 //! checked side (`server`, `tls`, `gateway` and the module itself).
 
 use serde_json::{Map, Value};

@@ -1,7 +1,8 @@
 //! Everything for which a configuration would be refused, found without doing any of it: nothing is bound, opened for
 //! writing, created or run, and a daemon that runs is not disturbed.
 //!
-//! *Limits*: ports are not looked at, nor what a file system refuses to root (`/proc`), nor is what only the code of a plugin can say of its settings.
+//! *Limits*: ports are not tried. Nothing is known of what a file system refuses to root (`/proc`), whether it lets
+//! programs run, or what the code of a plugin would say of its settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,10 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
-use super::plugins::{builtins, load_options};
+use super::plugins::{BUILT_IN, builtins, load_options};
 use super::prepare::check_file_limit;
 use crate::config::{Config, LogTarget, Problem};
+use crate::net::TlsError;
 use crate::net::tls::Acceptor;
 use crate::pipeline::{chains, survey};
 use crate::plugins::catalogue::{Offer, Offers};
@@ -97,11 +99,7 @@ impl Examination {
                 continue;
             }
             if let Err(error) = Acceptor::open(&server.tls, &server.listen.to_string()) {
-                // It begins with the key.
-                let text = error.to_string();
-                let (key, message) = text.split_once([' ', ':']).unwrap_or(("", &text));
-                let message = message.trim_start();
-                self.problems.push(Problem::new(format!("{at}.{key}"), message));
+                self.problems.push(tls_problem(&at, &error));
             }
         }
     }
@@ -116,6 +114,14 @@ impl Examination {
             }
         };
         self.warnings.extend(warnings);
+        // Private copies of the files go there.
+        if let Some(dir) = &config.plugins.runtime_dir
+            && offered.iter().any(|(_, origin)| origin != BUILT_IN)
+            && let Err(errno) = may(dir, AccessFlags::W_OK | AccessFlags::X_OK)
+        {
+            let message = format!("directory {}: {}", dir.display(), errno.desc());
+            self.problems.push(Problem::new("plugins_runtime_dir", message));
+        }
         Some(offered)
     }
 }
@@ -142,6 +148,17 @@ pub(crate) fn offered(config: &Config) -> Result<(Vec<Offered>, Vec<Problem>), V
             .extend(manifest.processors.into_iter().map(|processor| (processor, origin.clone())));
     }
     Ok((offered, examined.warnings.into_iter().map(about_it).collect()))
+}
+
+/// An error about TLS begins with the key, unless it is about several.
+fn tls_problem(at: &str, error: &TlsError) -> Problem {
+    let text = error.to_string();
+    match text.split_once([' ', ':']) {
+        Some((key, message)) if !matches!(error, TlsError::Settings(_)) => {
+            Problem::new(format!("{at}.{key}"), message.trim_start())
+        }
+        _ => Problem::new(at, text),
+    }
 }
 
 /// Whether a file can be opened for writing, and made if it is not there.

@@ -17,6 +17,9 @@ use crate::processors;
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct PluginsError(pub Vec<LoadError>);
 
+/// Where the daemon's own processors come from, for messages.
+pub(super) const BUILT_IN: &str = "built-in";
+
 /// The daemon's own processors.
 pub(crate) fn builtins() -> Catalogue {
     let mut catalogue = Catalogue::default();
@@ -25,7 +28,7 @@ pub(crate) fn builtins() -> Catalogue {
     for processor in manifest.map(|(manifest, _)| manifest.processors).unwrap_or_default() {
         let create = processors::CONSTRUCTORS.iter().find(|(name, _)| processor.answers_to(name));
         if let Some((_, create)) = create {
-            catalogue.add(processor, Constructor::Builtin(*create), "built-in");
+            catalogue.add(processor, Constructor::Builtin(*create), BUILT_IN);
         }
     }
     catalogue
