@@ -67,7 +67,10 @@ pub(super) fn written(duration: Duration) -> String {
     let nanoseconds = duration.as_nanos();
     let (unit, scale) = match nanoseconds {
         0 => ("s", 1),
-        _ => UNITS.into_iter().find(|(_, scale)| nanoseconds % scale == 0).unwrap_or(("ns", 1)),
+        _ => UNITS
+            .into_iter()
+            .find(|(_, scale)| nanoseconds.is_multiple_of(*scale))
+            .unwrap_or(("ns", 1)),
     };
     format!("{}{unit}", nanoseconds / scale)
 }

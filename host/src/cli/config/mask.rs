@@ -42,6 +42,9 @@ pub(super) fn masked(key: &str, value: &Value, schemas: &[&Value]) -> Value {
 /// What stands in the place of a secret.
 const MASK: &str = "********";
 
+/// What keys of secrets end with, here and in addresses.
+const WORDS: [&str; 6] = ["password", "passwd", "pass", "pwd", "secret", "token"];
+
 fn says_secret(schema: &Value) -> bool {
     let forms = ["anyOf", "oneOf", "allOf"].into_iter().filter_map(|rule| schema[rule].as_array());
     schema["writeOnly"] == Value::Bool(true) || forms.flatten().any(says_secret)
@@ -49,16 +52,15 @@ fn says_secret(schema: &Value) -> bool {
 
 fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    ["password", "passwd", "pass", "pwd", "secret", "token"].iter().any(|end| key.ends_with(end))
+    WORDS.iter().any(|end| key.ends_with(end))
 }
 
 /// An address without the password in it: a URL, or a data source name of Go (`user:password@tcp(host)/database`).
 /// `None` when it is neither, or has nothing to hide. In one that is secret as a whole, a lone name before the `@` may
 /// be a token.
 fn address(text: &str, is_secret: bool) -> Option<String> {
-    let parameter = |word: &&str| text.to_ascii_lowercase().contains(&format!("{word}="));
-    if ["password", "passwd", "pass", "pwd", "secret", "token"].iter().any(|word| parameter(&word))
-    {
+    let small = text.to_ascii_lowercase();
+    if WORDS.iter().any(|word| small.contains(&format!("{word}="))) {
         return Some(MASK.to_owned());
     }
     let (scheme, rest) = match text.find("://") {

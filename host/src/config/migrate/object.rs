@@ -41,7 +41,7 @@ impl Object {
         let same = |index: &usize| self.members[*index].0 == key;
         let same: Vec<usize> = (0..self.members.len()).filter(same).collect();
         let given = same.iter().rfind(|index| self.members[**index].1 != Json::Null);
-        let counts = given.or(same.last()).copied();
+        let counts = given.or_else(|| same.last()).copied();
         for index in same.into_iter().rev().filter(|index| Some(*index) != counts) {
             self.members.remove(index);
             self.note(key, "given more than once, only the one that counted is left");
