@@ -4,7 +4,7 @@ use sqlx::ConnectOptions;
 use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use crate::config::Config;
-use crate::go_dsn::{Address, GoDsn};
+use guerrilla_go_dsn::{Address, GoDsn};
 
 /// Reads secrets and checks the DSN; connects nowhere. The error names the key and never shows a secret.
 pub(crate) fn options(config: &Config) -> Result<MySqlConnectOptions, String> {

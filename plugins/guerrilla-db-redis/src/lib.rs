@@ -14,7 +14,6 @@
 
 mod config;
 mod database;
-mod go_dsn;
 mod processor;
 mod record;
 mod store;

@@ -5,27 +5,40 @@
 //! always utf8mb4 here, and are let pass.
 //!
 //! Never: nothing of the DSN stands in an error but the names of parameters, for any part may hold the password.
+#![forbid(unsafe_code)]
 
 /// A DSN, taken apart.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct GoDsn {
-    pub(crate) user: String,
-    pub(crate) password: Option<String>,
-    pub(crate) address: Address,
-    pub(crate) database: String,
-    pub(crate) tls: Option<String>,
-    pub(crate) time_zone: Option<String>,
+pub struct GoDsn {
+    /// The user; may be empty.
+    pub user: String,
+    /// The password, if there is a colon behind the user.
+    pub password: Option<String>,
+    /// Where the server is; `127.0.0.1:3306` when left out.
+    pub address: Address,
+    /// The database; may be empty.
+    pub database: String,
+    /// The parameter `tls`, as it was given.
+    pub tls: Option<String>,
+    /// The parameter `time_zone`, without its quotes.
+    pub time_zone: Option<String>,
 }
 
 /// Where the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Address {
+pub enum Address {
+    /// A host, name or address, and a port.
     Tcp(String, u16),
+    /// The path of a socket.
     Unix(String),
 }
 
 impl GoDsn {
-    pub(crate) fn parse(dsn: &str) -> Result<Self, BadDsn> {
+    /// Takes a DSN apart.
+    ///
+    /// # Errors
+    /// When it is none; the error does not repeat it.
+    pub fn parse(dsn: &str) -> Result<Self, BadDsn> {
         let (before, after) = dsn.rsplit_once('/').ok_or(BadDsn::NoSlash)?;
         // Only what stands behind the last slash is searched for parameters, so one with a slash in it is written %2F.
         let (database, parameters) = after.split_once('?').unwrap_or((after, ""));
@@ -100,21 +113,27 @@ impl Default for Address {
 
 /// What is wrong with a DSN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BadDsn {
+pub enum BadDsn {
+    /// No database is named.
     #[error(
         "has no slash before the name of the database, as in user:password@tcp(host:3306)/database"
     )]
     NoSlash,
+    /// The address is not closed.
     #[error(
         "has an address that is not closed: write tcp(host:3306), tcp([::1]:3306) or unix(/path)"
     )]
     Parenthesis,
+    /// Neither `tcp` nor `unix`.
     #[error("names no network that is known here: write tcp(host:3306) or unix(/path)")]
     Network,
+    /// The port is no number.
     #[error("has a port that is no number from 0 to 65535")]
     Port,
+    /// A parameter has no value.
     #[error("has a parameter without a value: write ?name=value")]
     NoValue,
+    /// A `%` that escapes nothing.
     #[error("has a % that is not followed by two hexadecimal digits, or that makes no UTF-8")]
     Escape,
 }

@@ -1,0 +1,223 @@
+"""Private database servers from Debian packages: a data directory, a port and a life of their own.
+
+They refuse to run as root; then they become the user that their package has made.
+"""
+
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+SECONDS = 60.0
+PASSWORD = "hunter2-never-seen"
+
+
+class Server:
+    """A database server below `directory`. It is ended with the `with` block."""
+
+    user = "nobody"
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+        self.data = self.directory / "data"
+        self.directory.mkdir(mode=0o755)
+        self.port = free_port()
+        self.process = None
+        for folder in (self.data, self.directory / "run"):
+            folder.mkdir(mode=0o700)
+            self.give(folder)
+        self.install()
+        self.start()
+        self.prepare()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def give(self, path):
+        if os.getuid() == 0:
+            shutil.chown(path, self.user, pwd.getpwnam(self.user).pw_gid)
+
+    def as_user(self, command):
+        words = [str(word) for word in command]
+        if os.getuid() != 0:
+            return words
+        account = pwd.getpwnam(self.user)
+        return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", *words]
+
+    def start(self):
+        """Starts it and waits until it answers."""
+        with open(self.directory / "output", "ab") as output:
+            self.process = subprocess.Popen(
+                self.as_user(self.command()), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                cwd=self.data,
+            )  # fmt: skip
+        wait(lambda: self.answers() or self.process.poll() is not None, "the database server answers")
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.user} did not start: {(self.directory / 'output').read_text()[-2000:]}")
+
+    def kill(self):
+        """Ends it without warning, as a crash does."""
+        if self.process and self.process.poll() is None:
+            self.signal(signal.SIGKILL)
+            self.process.wait()
+
+    def freeze(self):
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
+    def signal(self, number):
+        """To all of its processes; PostgreSQL has one for each connection, in a process group of its own."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in [self.process.pid, *map(int, children)]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def ask(self, sql):
+        """Rows as lists of texts, by the database's own client."""
+        done = self.run_client(sql)
+        if done.returncode != 0:
+            raise RuntimeError(f"{sql}: {done.stderr.strip()}")
+        return [line.split("\t") for line in done.stdout.splitlines()]
+
+
+class MariaDb(Server):
+    user = "mysql"
+    name = "mariadb"
+    driver = "mysql"
+    quote = "`"
+    hex_ip = "HEX(ip_addr)"
+    hex_mail = "HEX(mail)"
+    forbidden = "--read-only"
+
+    def install(self):
+        install = ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db", "--skip-name-resolve"]
+        run(self.as_user([*install, "--auth-root-authentication-method=normal"]), cwd=self.data)
+
+    def command(self):
+        files = {"socket": "run/sock", "pid-file": "run/pid"}
+        if (self.directory / "tls" / "cert.pem").exists():
+            files |= {"ssl-ca": "tls/ca.pem", "ssl-cert": "tls/cert.pem", "ssl-key": "tls/key.pem"}
+        options = [f"--{option}={self.directory / path}" for option, path in files.items()]
+        return ["mariadbd", "--no-defaults", f"--datadir={self.data}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                "--skip-name-resolve", "--max-allowed-packet=1M", "--innodb-flush-log-at-trx-commit=1", *options]  # fmt: skip
+
+    def prepare(self):
+        self.run_client("CREATE DATABASE mail", database="")
+        for account, more in (("mail", ""), ("tls", " REQUIRE SSL")):
+            self.ask(f"CREATE USER {account}@'%' IDENTIFIED BY '{PASSWORD}'{more}")
+            self.ask(f"GRANT ALL ON mail.* TO {account}@'%'")
+
+    def run_client(self, sql, database="mail"):
+        command = ["mariadb", "--no-defaults", f"--socket={self.directory}/run/sock", "--user=root", "--batch", "--skip-column-names",
+                   "--connect-timeout=5", "--default-character-set=utf8mb4", f"--execute={sql}", *([database] if database else [])]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+
+    def answers(self):
+        return self.run_client("SELECT 1", database="").returncode == 0
+
+    def dsn(self, account="mail", more=""):
+        return f"{account}@tcp(127.0.0.1:{self.port})/mail{more}"
+
+    def forbid(self):
+        self.ask("SET GLOBAL read_only = ON")
+
+    def allow(self):
+        self.ask("SET GLOBAL read_only = OFF")
+
+
+class Postgres(Server):
+    user = "postgres"
+    name = "postgres"
+    driver = "postgres"
+    quote = '"'
+    hex_ip = "upper(encode(ip_addr, 'hex'))"
+    hex_mail = "encode(mail, 'hex')"
+    forbidden = "permission denied"
+
+    def install(self):
+        password = self.directory / "password"
+        password.write_text(PASSWORD)
+        self.give(password)
+        run(self.as_user([program("initdb"), "-D", self.data, "-U", "root", "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=trust",
+                          "--auth-host=scram-sha-256", f"--pwfile={password}"]), cwd=self.data)  # fmt: skip
+
+    def command(self):
+        tls = self.directory / "tls"
+        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.directory / "run"}
+        if (tls / "cert.pem").exists():
+            options |= {"ssl": "on", "ssl_cert_file": tls / "cert.pem", "ssl_key_file": tls / "key.pem"}
+        return [program("postgres"), "-D", self.data, *(word for key, value in options.items() for word in ("-c", f"{key}={value}"))]
+
+    def prepare(self):
+        self.run_client("CREATE DATABASE mail", "postgres")
+        for account in ("mail", "tls"):
+            self.ask(f"CREATE ROLE {account} LOGIN PASSWORD '{PASSWORD}'")
+        self.ask("GRANT ALL ON SCHEMA public TO mail, tls")
+
+    def run_client(self, sql, database="mail"):
+        command = ["psql", "--no-psqlrc", "-h", self.directory / "run", "-p", str(self.port), "-U", "root", "-d", database,
+                   "-v", "ON_ERROR_STOP=1", "-At", "-F", "\t", "-c", sql]  # fmt: skip
+        environment = {**os.environ, "PGCONNECT_TIMEOUT": "5", "PGCLIENTENCODING": "UTF8"}
+        return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, env=environment)
+
+    def answers(self):
+        return self.run_client("SELECT 1", "postgres").returncode == 0
+
+    def dsn(self, account="mail", more=""):
+        return f"postgres://{account}@127.0.0.1:{self.port}/mail{more}"
+
+    def forbid(self):
+        self.ask("REVOKE INSERT ON new_mail FROM mail; ALTER TABLE new_mail OWNER TO root")
+
+    def allow(self):
+        self.ask("ALTER TABLE new_mail OWNER TO mail; GRANT ALL ON new_mail TO mail")
+
+
+def certify(directory, owner):
+    """A private authority and a server's certificate for 127.0.0.1 below `directory/tls`."""
+    tls = pathlib.Path(directory) / "tls"
+    tls.mkdir(mode=0o755)
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    for name, subject in (("ca", "Private authority"), ("other", "Another authority")):
+        run(["openssl", "req", "-x509", *key, "-subj", f"/CN={subject}", "-keyout", tls / f"{name}.key", "-out", tls / f"{name}.pem"])
+    run(["openssl", "req", "-x509", *key, "-subj", "/CN=database", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
+         "-CA", tls / "ca.pem", "-CAkey", tls / "ca.key", "-keyout", tls / "key.pem", "-out", tls / "cert.pem"])  # fmt: skip
+    (tls / "key.pem").chmod(0o600)
+    for file in ("key.pem", "cert.pem", "ca.pem"):
+        owner.give(tls / file)
+
+
+def program(name):
+    """A program of the newest PostgreSQL that is installed; Debian keeps them out of the PATH."""
+    found = sorted(pathlib.Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: float(path.parts[4]))
+    return str(found[-1]) if found else name
+
+
+def run(command, **more):
+    words = [str(word) for word in command]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL, **more)
+    if done.returncode != 0:
+        raise RuntimeError(f"{words[0]}: {(done.stderr or done.stdout).strip()[-1500:]}")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait(condition, what, seconds=SECONDS):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {seconds} s: {what}")
+        time.sleep(0.02)
