@@ -4,7 +4,7 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 PLUGINS := $(notdir $(wildcard plugins/*))
 
-.PHONY: build run test lint fuzz-smoke golden abi-matrix clean help
+.PHONY: build run test lint fuzz-smoke golden abi-matrix bench bench-smoke bench-micro bench-build clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,21 @@ golden: ## keep a plugin of this API for ever, for the test that later hosts loa
 
 abi-matrix: ## example plugins built by every other rustc that can be had load in this daemon
 	scripts/abi-matrix
+
+bench: bench-build ## us and others side by side on loopback; results below bench/results
+	bench/run --target $(TARGET)
+
+bench-smoke: bench-build ## the same for the floor and us, in under a minute
+	bench/run --target $(TARGET) --out $(TARGET)/bench/smoke --contenders floor,ours,ours-so --points c10k100,pipe,c10k1 \
+	    --rounds 1 --seconds 1 --idle 500 --no-syscalls
+
+bench-micro: bench-build ## the protocol engine alone, and a call across the border of a plugin
+	cargo bench --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench
+	$(RELEASE)/guerrillad plugins bench $(RELEASE)/libhello_plugin.so
+
+bench-build:
+	cargo build --release --locked -p guerrilla -p hello-plugin $(PLUGINS:%=-p guerrilla-%)
+	cargo build --release --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench
 
 clean: ## what was built and the demo's mail
 	cargo clean

@@ -1,0 +1,160 @@
+"""Rounds: every contender in turn, every point on each, and what it cost."""
+
+import collections
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+from . import processes
+
+STRACED = {"syscalls": "-c 4 -k 100 -n 2000", "syscalls-pipe": "-c 4 -k 100 -n 2000 -p"}
+
+
+def campaign(given, contenders, points):
+    """All measurements: {"runs": {contender: {point: [one each round]}}, "idle": ..., "syscalls": ...}."""
+    bench = Bench(given)
+    runs = {entry.name: collections.defaultdict(list) for entry in contenders}
+    idle, syscalls = collections.defaultdict(dict), {}
+    for turn in range(given.rounds):
+        for entry in contenders:
+            for kind in (None, "rsa", "p256"):
+                loads = [point for point in points if point.certificate == kind and suits(entry, point)]
+                if loads:
+                    bench.visit(entry, kind, lambda server: bench.loads(server, entry, loads, runs[entry.name], turn))
+    for entry in contenders:
+        if given.idle and not entry.durable:
+            for kind in (None, "p256") if entry.tls else (None,):
+                name = "TLS" if kind else "plain"
+                bench.visit(entry, kind, lambda server: idle[entry.name].update({name: bench.idle(server, kind)}))
+        if not given.no_syscalls:
+            bench.visit(entry, None, lambda server: syscalls.update({entry.name: bench.syscalls(server)}))
+    return {
+        "machine": machine(), "seconds": given.seconds, "rounds": given.rounds, "idle_connections": given.idle,
+        "about": {entry.name: entry.about for entry in contenders}, "points": {point.name: point.about for point in points},
+        "runs": runs, "idle_kib": idle, "syscalls": syscalls,
+    }  # fmt: skip
+
+
+def suits(entry, point):
+    return (point.durable or not entry.durable) and (entry.tls or point.certificate is None)
+
+
+class Bench:
+    """Where the programs and certificates are."""
+
+    def __init__(self, given):
+        self.given = given
+        self.program = given.target.resolve() / "bench/release/guerrilla-bench"
+        if not self.program.exists():
+            sys.exit(f"bench/run: {self.program} is not built: make bench")
+        # Never below a memory file system: durable contenders must meet a disk. Nothing is deleted before the end, as
+        # ext4 makes new files dearer for minutes after old ones have gone.
+        self.files = tempfile.TemporaryDirectory(dir=given.target, prefix="bench-run-")
+        pathlib.Path(self.files.name).chmod(0o755)
+        self.certificates = {kind: certificate(self.files.name, kind) for kind in ("rsa", "p256")}
+        self.count = 0
+
+    def visit(self, entry, kind, action):
+        """Starts the contender, warm, for `action`; a contender that does not start is told of and left out."""
+        self.count += 1
+        directory = pathlib.Path(self.files.name, f"{self.count:03}-{entry.name}")
+        directory.mkdir()
+        server = entry.start(directory, self.certificates.get(kind))
+        try:
+            fault = server.wait_until_it_greets()
+            if fault:
+                print(f"{entry.name} {fault}", file=sys.stderr)
+                return
+            self.load(server, "-c 10 -k 20 -n 400")
+            action(server)
+        finally:
+            server.stop()
+
+    def load(self, server, arguments, seconds=None):
+        command = [self.program, f"127.0.0.1:{server.port}", "-q", "--json", *arguments.split()]
+        command += ["-d", str(seconds or self.given.seconds)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode == 2:
+            raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr or done.stdout}")
+        return json.loads(done.stdout)
+
+    def loads(self, server, entry, points, runs, turn):
+        for point in points:
+            before = server.cpu(), processes.busy()
+            result = self.load(server, point.arguments)
+            own, all_cpu = server.cpu() - before[0], processes.busy() - before[1]
+            count = result["connections"]["greeted"] if point.sessions else result["messages"]["accepted"]
+            others = all_cpu - own - result["client_cpu_s"]
+            result |= {
+                "server_cpu_s": own, "count": count, "cpu_s_per_10k": own * 1e4 / count if count else None,
+                "per_s": result["sessions_per_s" if point.sessions else "messages_per_s"],
+                "others_cores": max(0.0, others) / max(result["seconds"], 0.1), "peak_kib": server.memory("VmHWM"),
+            }  # fmt: skip
+            runs[point.name].append(result)
+            print(
+                f"round {turn + 1}  {entry.name:14} {point.name:12} {result['per_s']:9.0f}/s  "
+                f"{result['cpu_s_per_10k'] or 0:7.3f} s/10k  (others: {result['others_cores']:.1f} cores)",
+                file=sys.stderr,
+            )
+
+    def idle(self, server, kind):
+        """KiB of the server for each connection that has said EHLO and is silent."""
+        count, before = self.given.idle, server.memory("Pss")
+        tls = ["--tls", "starttls"] if kind else []
+        command = [self.program, f"127.0.0.1:{server.port}", "-q", "-c", "0", "--idle", str(count), "-d", "600", *tls]
+        said = pathlib.Path(self.files.name, f"{self.count:03}-idle")
+        with open(said, "wb") as output:
+            client = subprocess.Popen(command, stderr=output, stdout=subprocess.DEVNULL)
+        try:
+            # It says so when all are there; the limit is for servers that do not take so many.
+            deadline = time.monotonic() + 60
+            while b"are open" not in said.read_bytes():
+                if time.monotonic() > deadline or client.poll() is not None:
+                    return None
+                time.sleep(0.05)
+            return (server.memory("Pss") - before) / count
+        finally:
+            client.kill()
+            client.wait()
+
+    def syscalls(self, server):
+        """System calls for each message, by strace; None where that cannot be had."""
+        found = {}
+        for name, arguments in STRACED.items():
+            file = pathlib.Path(self.files.name, f"{self.count:03}-{name}")
+            pids = [word for pid in server.pids() for word in ("-p", str(pid))]
+            try:
+                tracer = subprocess.Popen(["strace", "-f", "-c", "-o", file, *pids], stderr=subprocess.DEVNULL)
+            except OSError:
+                return None
+            time.sleep(1)
+            accepted = self.load(server, arguments, 60)["messages"]["accepted"]
+            tracer.send_signal(2)
+            tracer.wait()
+            total = re.search(r"^100\.00\s+\S+\s+\S*\s+(\d+)", file.read_text(), re.M)
+            found[name] = int(total[1]) / accepted if total and accepted else None
+        return found
+
+
+def certificate(directory, kind):
+    """A self-signed pair, made by openssl."""
+    pair = f"{directory}/{kind}.pem", f"{directory}/{kind}.key"
+    key = ["rsa:2048"] if kind == "rsa" else ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command = ["openssl", "req", "-x509", "-newkey", *key, "-nodes", "-days", "30", "-subj", "/CN=localhost"]
+    command += ["-addext", "subjectAltName=DNS:localhost", "-out", pair[0], "-keyout", pair[1]]
+    subprocess.run(command, check=True, capture_output=True)
+    return pair
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    return {
+        "cpu": model[1] if model else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
+        "when": time.strftime("%Y-%m-%d %H:%M"), "load": os.getloadavg()[0],
+    }  # fmt: skip

@@ -1,0 +1,33 @@
+"""The loads: what each point sends, as arguments of guerrilla-bench."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    name: str
+    about: str
+    arguments: str
+    # Which certificate the server has: "rsa", "p256", or none and no TLS.
+    certificate: str | None = None
+    # Points without mail count sessions.
+    sessions: bool = False
+    # Whether servers that store are asked for it.
+    durable: bool = False
+
+
+POINTS = {
+    point.name: point
+    for point in (
+        Point("c10k100", "10 connections, 100 messages of 10 KB on each", "-c 10 -k 100", durable=True),
+        Point("c100k100", "100 connections, 100 messages of 10 KB on each", "-c 100 -k 100", durable=True),
+        Point("pipe", "100 connections, PIPELINING", "-c 100 -k 100 -p"),
+        Point("c10k1", "10 connections, one message on each", "-c 10 -k 1", durable=True),
+        Point("s1m", "10 connections, messages of 1 MB", "-c 10 -k 100 -s 1m"),
+        Point("mix", "20 connections, sizes as they come (mean 55 KB), PIPELINING",
+              "-c 20 -k 10 -p -s 2k:20,6k:30,15k:25,40k:15,150k:7,600k:2,2m:1"),
+        Point("tls-hs-rsa", "full handshakes, RSA-2048, no mail", "-c 10 -k 0 --no-resumption --tls starttls", "rsa", True),
+        Point("tls-hs-p256", "full handshakes, P-256, no mail", "-c 10 -k 0 --no-resumption --tls starttls", "p256", True),
+        Point("tls-c10k100", "10 connections, 100 messages of 10 KB on each, STARTTLS", "-c 10 -k 100 --tls starttls", "p256"),
+    )
+}  # fmt: skip

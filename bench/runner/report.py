@@ -1,0 +1,79 @@
+"""Medians, and the ratio to the floor of the same round, as a table."""
+
+import json
+import statistics
+
+
+def as_json(results):
+    return json.dumps(results, indent=1, default=dict)
+
+
+def markdown(results):
+    """Tables of all that was measured."""
+    machine = results["machine"]
+    parts = [
+        f"# Measured {machine['when']}",
+        f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, load average at the end {machine['load']:.1f}. "
+        f"{results['rounds']} interleaved rounds of {results['seconds']:g} s. Client and server share the cores.",
+        "Median [lowest–highest]; `x` is the median of the ratios to the floor of the same round.",
+    ]
+    names = list(results["runs"])
+    for point, about in results["points"].items():
+        rows = [row for row in (point_row(results, name, point) for name in names) if row]
+        if rows:
+            parts.append(f"## {point}: {about}")
+            parts.append(table(["server", "per s", "CPU s/10k", "x floor", "p50 ms", "p99 ms", "peak MB", "others, cores"], rows))
+    costs = [cost_row(results, name) for name in names]
+    costs = [row for row in costs if any(cell != "–" for cell in row[1:])]
+    if costs:
+        parts.append("## Idle connections and system calls")
+        parts.append(table(["server", "KiB each, plain", "KiB each, TLS", "syscalls/message", "the same, PIPELINING"], costs))
+    parts += [f"Skipped {name}: {why}." for name, why in results["skipped"].items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def point_row(results, name, point):
+    runs = results["runs"][name].get(point)
+    if not runs:
+        return None
+    latency = "greeting_ms" if all(run["messages"]["accepted"] == 0 for run in runs) else "latency_ms"
+    return [
+        name,
+        spread([run["per_s"] for run in runs], "{:,.0f}"),
+        spread([run["cpu_s_per_10k"] for run in runs], "{:.3g}"),
+        number(ratio(results, name, point), "{:.2f}"),
+        *(number(statistics.median(run[latency][quantile] for run in runs), "{:.2f}") for quantile in ("p50", "p99")),
+        number(max(run["peak_kib"] for run in runs) / 1024, "{:.0f}"),
+        number(statistics.median(run["others_cores"] for run in runs), "{:.1f}"),
+    ]
+
+
+def ratio(results, name, point, key="cpu_s_per_10k"):
+    """The median of this server's figure over the floor's in the same round."""
+    runs, floors = (results["runs"].get(each, {}).get(point, []) for each in (name, "floor"))
+    pairs = [(run[key], floor[key]) for run, floor in zip(runs, floors)]
+    ratios = [mine / floor for mine, floor in pairs if mine is not None and floor]
+    return statistics.median(ratios) if ratios else None
+
+
+def cost_row(results, name):
+    idle, calls = results["idle_kib"].get(name) or {}, results["syscalls"].get(name) or {}
+    cells = [idle.get("plain"), idle.get("TLS"), calls.get("syscalls"), calls.get("syscalls-pipe")]
+    return [name, *(number(cell, "{:.2f}") for cell in cells)]
+
+
+def spread(values, form):
+    values = [value for value in values if value is not None]
+    if not values:
+        return "–"
+    middle, low, high = (form.format(value) for value in (statistics.median(values), min(values), max(values)))
+    return middle if len(values) == 1 else f"{middle} [{low}–{high}]"
+
+
+def number(value, form):
+    return "–" if value is None else form.format(value)
+
+
+def table(head, rows):
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
