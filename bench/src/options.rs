@@ -221,7 +221,7 @@ mod tests {
         assert_eq!((plan.connections, plan.messages_each, plan.idle), (3, 1, 2));
         assert!(plan.script.starttls && plan.script.pipelining && !plan.script.by_bdat.is_empty());
         assert!((0..5).all(|_| plan.take_one()) && !plan.take_one());
-        assert_eq!(super::address("unix:/run/x"), Ok(Address::Unix("/run/x".into())));
+        assert_eq!(address("unix:/run/x"), Ok(Address::Unix("/run/x".into())));
     }
 
     #[test]

@@ -84,7 +84,7 @@ mod tests {
                 if turn % 3 == 0 {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
-                let all = slices.concat();
+                let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
                 arrived.extend_from_slice(&all[..all.len().min(step)]);
                 Ok(all.len().min(step))
             };

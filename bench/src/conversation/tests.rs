@@ -40,7 +40,7 @@ impl Client {
         let letters = self.script.letters(self.conversation.chunked(&self.script));
         let mut all = Vec::new();
         let write = |slices: &[std::io::IoSlice<'_>]| {
-            let bytes = slices.concat();
+            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
             all.extend_from_slice(&bytes);
             Ok(bytes.len())
         };
