@@ -3,6 +3,7 @@
 //! The message is converted once for all copies, through one block of memory: its size does not
 //! depend on the message's.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Write};
 
@@ -23,6 +24,21 @@ pub(crate) fn write_message<'m>(
     converter.finish(|bytes| writer.push(bytes))?;
     writer.flush()?;
     Ok(writer.written)
+}
+
+/// How many bytes a file will get of a message.
+pub(crate) fn stored_size<'m>(ending: LineEnding, pieces: impl Iterator<Item = &'m [u8]>) -> u64 {
+    let mut size = 0;
+    let mut count = |bytes: &[u8]| {
+        size += bytes.len() as u64;
+        Ok::<(), Infallible>(())
+    };
+    let mut converter = Converter::new(ending);
+    for piece in pieces {
+        let Ok(()) = converter.feed(piece, &mut count);
+    }
+    let Ok(()) = converter.finish(&mut count);
+    size
 }
 
 struct BlockWriter<'f> {
@@ -80,6 +96,7 @@ mod tests {
         });
         assert_eq!(first, second);
         assert_eq!(first.len() as u64, size);
+        assert_eq!(stored_size(ending, pieces.iter().copied()), size);
         first
     }
 

@@ -23,6 +23,24 @@ pub struct Config {
     /// What stands between a user and the name of a sub-folder; empty for no sub-folders.
     #[serde(default)]
     pub maildir_folder_separator: String,
+    /// How much a maildir may hold: a size, a number of messages, or both; empty for no limit.
+    #[serde(default)]
+    pub maildir_quota: String,
+    /// What the client hears of a mailbox that is over its quota.
+    #[serde(default)]
+    pub maildir_over_quota: OverQuota,
+}
+
+/// What the client hears of a mailbox that is over its quota.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(serde::Serialize))]
+#[serde(rename_all = "lowercase")]
+pub enum OverQuota {
+    /// 452 4.2.2: the client tries again for some days.
+    #[default]
+    Defer,
+    /// 552 5.2.2: the sender is told at once.
+    Reject,
 }
 
 #[cfg(test)]
@@ -79,9 +97,12 @@ mod tests {
             let config: Config = serde_json::from_value(config).unwrap();
             assert_eq!(&serde_json::to_value(config).unwrap()[key], default, "{key}");
         }
-        let ending = &schema["properties"]["maildir_line_ending"];
-        for choice in ending["enum"].as_array().unwrap() {
-            serde_json::from_value::<LineEnding>(choice.clone()).unwrap();
+        let choices = |key: &str| schema["properties"][key]["enum"].as_array().unwrap().clone();
+        for choice in choices("maildir_line_ending") {
+            serde_json::from_value::<LineEnding>(choice).unwrap();
+        }
+        for choice in choices("maildir_over_quota") {
+            serde_json::from_value::<OverQuota>(choice).unwrap();
         }
         assert!(serde_json::from_value::<LineEnding>(json!("cr")).is_err());
     }

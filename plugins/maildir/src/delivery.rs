@@ -13,11 +13,14 @@
 
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use crate::block_writer::write_message;
+use crate::block_writer::{stored_size, write_message};
 use crate::directory::{Directory, StorageError, failed, give};
 use crate::line_ending::LineEnding;
 use crate::mailbox::{Mailbox, NEW, OpenMailbox, TMP};
+use crate::quota::Quota;
+use crate::reservations::{Reservation, Reservations};
 use crate::unique_name::UniqueNames;
 
 /// Copies of a message that are on stable storage, and not delivered yet. Dropping undoes them.
@@ -30,12 +33,13 @@ impl Prepared {
     /// Writes and syncs a copy of the message into each maildir. `open` opens one, or another in its place; `pieces` begins the message anew.
     pub(crate) fn write<'m, I: Iterator<Item = &'m [u8]>>(
         addressed: Vec<Addressed>,
-        names: &UniqueNames,
-        ending: LineEnding,
+        Means { names, ending, room }: Means<'_>,
         open: impl Fn(Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError>,
         pieces: impl Fn() -> I,
     ) -> Result<Self, StorageError> {
         let mut prepared = Self::default();
+        let has_quota = |to: &Addressed| to.mailbox.quota() != Quota::NONE;
+        let bytes = if addressed.iter().any(has_quota) { stored_size(ending, pieces()) } else { 0 };
         let mut addressed = addressed.into_iter().peekable();
         while addressed.peek().is_some() {
             let first = prepared.copies.len();
@@ -51,8 +55,12 @@ impl Prepared {
                     name,
                     size: 0,
                     place: Place::Tmp,
+                    room: None,
                 });
                 give(&file, owner, &path)?;
+                if let Some(copy) = prepared.copies.last_mut() {
+                    copy.room = room.reserve(&copy.mailbox, bytes, &names.next())?;
+                }
                 files.push((file, path));
             }
             let size = write_group(&files, ending, pieces())?;
@@ -66,12 +74,18 @@ impl Prepared {
         self.copies.append(&mut other.copies);
     }
 
+    /// Each copy for itself, with those it is for.
+    pub(crate) fn into_each(mut self) -> impl Iterator<Item = (Vec<usize>, Self)> {
+        let copies = std::mem::take(&mut self.copies);
+        copies.into_iter().map(|copy| (copy.recipients.clone(), Self { copies: vec![copy] }))
+    }
+
     /// Delivers the copies. When this returns `Ok` they are in `new`, for good; else they are nowhere.
     pub(crate) fn commit(mut self) -> Result<u64, CommitError> {
         match self.commit_all() {
             Ok(()) => {
                 let delivered = self.copies.len() as u64;
-                self.copies.clear();
+                self.copies.drain(..).filter_map(|copy| copy.room).for_each(Reservation::used);
                 Ok(delivered)
             }
             Err(cause) => Err(CommitError { cause, left: self.undo() }),
@@ -111,6 +125,15 @@ impl Drop for Prepared {
     }
 }
 
+/// What copies are written with.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) names: &'a UniqueNames,
+    pub(crate) ending: LineEnding,
+    /// In maildirs with a quota.
+    pub(crate) room: &'a Arc<Reservations>,
+}
+
 /// A mailbox that gets a copy, and for whom: indices of recipients.
 #[derive(Debug)]
 pub(crate) struct Addressed {
@@ -136,6 +159,8 @@ struct Copy {
     name: String,
     size: u64,
     place: Place,
+    /// In a maildir with a quota; given back with the copy.
+    room: Option<Reservation>,
 }
 
 /// Where a copy is.

@@ -132,6 +132,23 @@ impl Directory {
             .map_err(|e| failed("cannot make", &self.path.join(name), e))
     }
 
+    /// Opens a file to read it. It may be of any kind: opening never waits, and no link is followed.
+    pub(crate) fn open_file(&self, name: &str) -> Result<File, StorageError> {
+        self.open_existing(name, OFlag::O_RDONLY)
+    }
+
+    /// Opens a file to add to it, likewise.
+    pub(crate) fn append_to_file(&self, name: &str) -> Result<File, StorageError> {
+        self.open_existing(name, OFlag::O_WRONLY | OFlag::O_APPEND)
+    }
+
+    fn open_existing(&self, name: &str, access: OFlag) -> Result<File, StorageError> {
+        let flags = access | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        openat(&self.fd, name, flags, Mode::empty())
+            .map(File::from)
+            .map_err(|e| failed("cannot open", &self.path.join(name), e))
+    }
+
     /// Moves a file into another directory of the same file system.
     pub(crate) fn rename(&self, name: &str, to: &Self, new: &str) -> Result<(), StorageError> {
         renameat(&self.fd, name, &to.fd, new)
@@ -186,6 +203,8 @@ pub(crate) enum StorageError {
     Foreign { path: PathBuf, uid: u32, owner: Owner },
     #[error("{0} has too many folders")]
     TooManyFolders(PathBuf),
+    #[error("{0} is over its quota")]
+    OverQuota(PathBuf),
     #[error("the message has no recipient")]
     NoRecipient,
 }
@@ -195,6 +214,11 @@ impl StorageError {
     pub(crate) fn is_full(&self) -> bool {
         let full = [Errno::ENOSPC as i32, Errno::EDQUOT as i32];
         self.os_error().is_some_and(|code| full.contains(&code))
+    }
+
+    /// Whether the mailbox may hold no more.
+    pub(crate) fn is_over_quota(&self) -> bool {
+        matches!(self, Self::OverQuota(_))
     }
 
     /// Whether the file or directory is not there.

@@ -25,9 +25,13 @@ mod line_ending;
 mod mailbox;
 mod mailbox_name;
 mod maildirs;
+mod maildirsize;
 mod ownership;
 mod path_template;
 mod processor;
+mod quota;
+mod replies;
+mod reservations;
 mod stale;
 #[cfg(test)]
 mod testing;
@@ -36,7 +40,7 @@ mod user_file;
 mod user_map;
 mod users;
 
-pub use config::Config;
+pub use config::{Config, OverQuota};
 pub use line_ending::LineEnding;
 pub use processor::MailDir;
 

@@ -6,6 +6,7 @@ use crate::directory::{Directory, StorageError, give};
 use crate::folder::MOST_FOLDERS;
 use crate::ownership::{Keeping, Kind, Owner};
 use crate::path_template::MailboxPath;
+use crate::quota::Quota;
 
 /// The mailbox of one recipient. It need not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +15,7 @@ pub(crate) struct Mailbox {
     owner: Owner,
     /// [`Kind::Listed`] or [`Kind::Chosen`].
     kind: Kind,
+    quota: Quota,
     /// Directory of a sub-folder, with its leading dot.
     folder: Option<String>,
 }
@@ -22,7 +24,12 @@ impl Mailbox {
     /// The maildir at that place. `listed` says that the operator has named its user.
     pub(crate) fn new(path: MailboxPath, owner: Owner, listed: bool) -> Self {
         let kind = if listed { Kind::Listed } else { Kind::Chosen };
-        Self { path, owner, kind, folder: None }
+        Self { path, owner, kind, quota: Quota::NONE, folder: None }
+    }
+
+    /// The same with a limit to what it may hold.
+    pub(crate) fn with_quota(self, quota: Quota) -> Self {
+        Self { quota, ..self }
     }
 
     /// A sub-folder of it, or itself.
@@ -35,6 +42,26 @@ impl Mailbox {
         (self.path.clone(), self.folder.clone())
     }
 
+    /// Where the maildir is that it is, or is a folder of.
+    pub(crate) fn path(&self) -> &MailboxPath {
+        &self.path
+    }
+
+    /// How much that maildir may hold.
+    pub(crate) fn quota(&self) -> Quota {
+        self.quota
+    }
+
+    /// Opens that maildir.
+    pub(crate) fn open_maildir(&self) -> Result<Directory, StorageError> {
+        self.walk(Directory::open, Directory::child)
+    }
+
+    /// What its own directories are to be.
+    pub(crate) fn own_keeping(&self) -> Keeping {
+        self.keeping(self.kind)
+    }
+
     /// Who owns its files.
     pub(crate) fn owner(&self) -> Owner {
         self.owner
@@ -43,14 +70,14 @@ impl Mailbox {
     /// Opens it.
     pub(crate) fn open(&self) -> Result<OpenMailbox, StorageError> {
         let mailbox = self.open_itself()?;
-        let tmp = mailbox.child(TMP, self.keeping(self.kind))?;
-        let new = mailbox.child(NEW, self.keeping(self.kind))?;
+        let tmp = mailbox.child(TMP, self.own_keeping())?;
+        let new = mailbox.child(NEW, self.own_keeping())?;
         Ok(OpenMailbox { tmp, new })
     }
 
     /// Opens one of its sub-directories; the others may be missing.
     pub(crate) fn open_part(&self, name: &str) -> Result<Directory, StorageError> {
-        self.open_itself()?.child(name, self.keeping(self.kind))
+        self.open_itself()?.child(name, self.own_keeping())
     }
 
     /// Opens it, making what is missing.
@@ -64,14 +91,14 @@ impl Mailbox {
     }
 
     fn make_parts(&self, mailbox: &Directory) -> Result<OpenMailbox, StorageError> {
-        let part = |name| mailbox.child_or_make(name, self.keeping(self.kind));
+        let part = |name| mailbox.child_or_make(name, self.own_keeping());
         // Not needed to deliver, but a reader without it cannot mark a message as seen.
         part(CUR)?;
         Ok(OpenMailbox { tmp: part(TMP)?, new: part(NEW)? })
     }
 
     fn make_folder(&self, maildir: &Directory, name: &str) -> Result<Directory, StorageError> {
-        let keeping = self.keeping(self.kind);
+        let keeping = self.own_keeping();
         match maildir.child(name, keeping) {
             Err(e) if e.is_missing() => {}
             found => return found,
@@ -90,9 +117,9 @@ impl Mailbox {
     }
 
     fn open_itself(&self) -> Result<Directory, StorageError> {
-        let maildir = self.walk(Directory::open, Directory::child)?;
+        let maildir = self.open_maildir()?;
         match &self.folder {
-            Some(folder) => maildir.child(folder, self.keeping(self.kind)),
+            Some(folder) => maildir.child(folder, self.own_keeping()),
             None => Ok(maildir),
         }
     }
@@ -130,6 +157,6 @@ pub(crate) const TMP: &str = "tmp";
 /// Where readers find them.
 pub(crate) const NEW: &str = "new";
 /// Where readers move them when they have seen them.
-const CUR: &str = "cur";
+pub(crate) const CUR: &str = "cur";
 /// What tells readers that a directory is a folder of the maildir it lies in (Maildir++).
 const FOLDER_MARK: &str = "maildirfolder";

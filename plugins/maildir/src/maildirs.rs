@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use nix::unistd::{Uid, User, geteuid};
 
 use crate::config::Config;
-use crate::delivery::{Addressed, Prepared};
+use crate::delivery::{Addressed, Means, Prepared};
 use crate::directory::{Directory, StorageError};
 use crate::folder::{BadSeparator, FolderSeparator};
 use crate::line_ending::LineEnding;
@@ -16,6 +16,8 @@ use crate::mailbox::{Mailbox, OpenMailbox};
 use crate::mailbox_name::{self, BadName};
 use crate::ownership::Identity;
 use crate::path_template::{PathTemplate, PathTemplateError};
+use crate::quota::{BadQuota, Quota};
+use crate::reservations::Reservations;
 use crate::stale::remove_stale;
 use crate::unique_name::UniqueNames;
 use crate::users::{CurrentUsers, NotPermitted, Report, Users, UsersError};
@@ -27,6 +29,9 @@ pub(crate) struct Maildirs {
     folders: FolderSeparator,
     ending: LineEnding,
     names: UniqueNames,
+    /// Of users whose entries name no other.
+    quota: Quota,
+    reservations: Arc<Reservations>,
     /// Held while directories are made: between its making and its change of owner a directory looks foreign.
     making: Mutex<()>,
 }
@@ -37,13 +42,16 @@ impl Maildirs {
         let current = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
         let template = PathTemplate::parse(&config.maildir_path, home().as_deref(), &current)?;
         let users = Users::new(&config.maildir_user_map, &config.maildir_user_file, report)?;
+        let quota = config.maildir_quota.parse().map_err(SetupError::Quota)?;
         if !template.has_user() {
-            one_owner(&users.now())?;
+            one_for_all(&users.now())?;
         }
         let folders = FolderSeparator::parse(&config.maildir_folder_separator)?;
         let ending = config.maildir_line_ending;
         let names = UniqueNames::of_this_host();
-        Ok(Self { template, users, folders, ending, names, making: Mutex::new(()) })
+        let reservations = Arc::default();
+        let making = Mutex::new(());
+        Ok(Self { template, users, folders, ending, names, quota, reservations, making })
     }
 
     /// Checks that this process can give mail to its owners, makes the maildirs of the listed users, and answers how
@@ -78,7 +86,7 @@ impl Maildirs {
         let user = users.find(name, domain).ok_or(Unknown::NoSuchUser)?;
         let path = self.template.fill(&user.name, &domain.to_lowercase());
         let inbox = Mailbox::new(path.map_err(Unknown::BadName)?, user.owner, user.listed);
-        Ok(inbox.in_folder(folder))
+        Ok(inbox.with_quota(user.quota.unwrap_or(self.quota)).in_folder(folder))
     }
 
     /// Writes a copy for each recipient, given by index and mailbox, and one only where several share a mailbox.
@@ -99,7 +107,8 @@ impl Maildirs {
         if addressed.is_empty() {
             return Err(StorageError::NoRecipient);
         }
-        Prepared::write(addressed, &self.names, self.ending, |mailbox| self.open(mailbox), pieces)
+        let means = Means { names: &self.names, ending: self.ending, room: &self.reservations };
+        Prepared::write(addressed, means, |mailbox| self.open(mailbox), pieces)
     }
 
     /// Opens a mailbox, making what is missing. It is the inbox where a folder is one too many.
@@ -137,9 +146,11 @@ pub(crate) enum SetupError {
     #[error(transparent)]
     Separator(#[from] BadSeparator),
     #[error(
-        "maildir_user_map: all users share the directory of maildir_path, so they need one owner; add [user] to the path, or give all the same uid:gid"
+        "maildir_user_map: all users share the directory of maildir_path, so they need one owner and one quota; add [user] to the path, or give all the same uid:gid"
     )]
     SharedByOwners,
+    #[error("maildir_quota: {0}")]
+    Quota(BadQuota),
     #[error(transparent)]
     NotPermitted(#[from] NotPermitted),
     #[error("maildir_user_map: the directory of \"{name}\" has a name that {why}")]
@@ -148,10 +159,14 @@ pub(crate) enum SetupError {
     Storage(#[from] StorageError),
 }
 
-fn one_owner(users: &CurrentUsers) -> Result<(), SetupError> {
-    let mut owners = users.owners().map(|(_, owner)| owner);
-    let first = owners.next();
-    if owners.all(|owner| Some(owner) == first) { Ok(()) } else { Err(SetupError::SharedByOwners) }
+fn one_for_all(users: &CurrentUsers) -> Result<(), SetupError> {
+    let same = all_same(users.owners().map(|(_, owner)| owner)) && all_same(users.quotas());
+    if same { Ok(()) } else { Err(SetupError::SharedByOwners) }
+}
+
+fn all_same<T: PartialEq>(mut all: impl Iterator<Item = T>) -> bool {
+    let first = all.next();
+    all.all(|other| Some(other) == first)
 }
 
 /// The daemon's home directory, as a shell would have it.

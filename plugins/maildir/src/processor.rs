@@ -5,20 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use guerrilla_plugin_api::{
-    Blocking, Event, Host, Phase, Plugin, Recipient, Reply, Scope, Transaction, Verdict,
+    Blocking, Event, Host, Phase, Plugin, Recipient, Scope, Transaction, Verdict,
 };
 
-use crate::config::Config;
+use crate::config::{Config, OverQuota};
 use crate::delivery::Prepared;
 use crate::directory::StorageError;
 use crate::mailbox::Mailbox;
 use crate::maildirs::{Maildirs, Unknown};
 use crate::ownership::Identity;
+use crate::replies::{full, refusal, storage_trouble};
+use crate::reservations::is_known_to_be_full;
 
 /// Delivers into the recipients' maildirs.
 pub struct MailDir {
     host: Host,
     maildirs: Maildirs,
+    over_quota: OverQuota,
     /// What `save` has written and `settled` has not decided, by the number in the transaction's note.
     prepared: Mutex<HashMap<u64, Prepared>>,
     next: AtomicU64,
@@ -33,7 +36,7 @@ impl Plugin for MailDir {
     const EVENTS: &'static [Event] = &[Event::Settled];
     const AWAITS_SETTLED: bool = true;
     const BLOCKING: Blocking = Blocking::Short;
-    /// A look into a table in memory, at most a stat of the user file.
+    /// A look into a table in memory; at most a stat of the user file and the few lines of a `maildirsize`.
     const NEVER_BLOCKS_IN: &'static [Phase] = &[Phase::Rcpt];
     const CONFIG_SCHEMA: &'static str = CONFIG_SCHEMA;
     type Config = Config;
@@ -45,7 +48,14 @@ impl Plugin for MailDir {
         });
         let maildirs = Maildirs::new(&config, report).map_err(|e| e.to_string())?;
         let note = format!("maildir.{}", host.instance());
-        Ok(Self { host, maildirs, prepared: Mutex::default(), next: AtomicU64::new(1), note })
+        Ok(Self {
+            host,
+            maildirs,
+            over_quota: config.maildir_over_quota,
+            prepared: Mutex::default(),
+            next: AtomicU64::new(1),
+            note,
+        })
     }
 
     fn start(&self) -> Result<(), String> {
@@ -59,6 +69,10 @@ impl Plugin for MailDir {
     fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
         let Some(recipient) = txn.recipients().next_back() else { return Verdict::CONTINUE };
         match self.find(&txn, recipient) {
+            Ok(mailbox) if is_known_to_be_full(&mailbox, declared_size(&txn)) => {
+                self.host.count("over_quota", 1);
+                full(self.over_quota)
+            }
             Ok(_) => Verdict::CONTINUE,
             Err(unknown) => refusal(unknown),
         }
@@ -76,7 +90,7 @@ impl Plugin for MailDir {
         let prepared = if txn.answers_each() {
             self.prepare_each(&mut txn, mailboxes)
         } else {
-            self.maildirs.prepare(mailboxes, || txn.message()).map_err(|e| self.failed(&txn, &e))
+            self.prepare_all(&txn, mailboxes)
         };
         match prepared {
             Ok(prepared) => self.keep(&mut txn, prepared),
@@ -88,16 +102,10 @@ impl Plugin for MailDir {
         match (self.take(&mut txn), txn.is_accepted()) {
             (Some(mut prepared), true) => {
                 self.leave_out_refused(&txn, &mut prepared);
-                match prepared.commit() {
-                    Ok(delivered) => {
-                        self.host.count("delivered", delivered);
-                        Verdict::CONTINUE
-                    }
-                    Err(e) => {
-                        self.host.count("failed", 1);
-                        self.host.error(format_args!("{}: {e}", txn.queued_id()));
-                        storage_trouble(&e.cause)
-                    }
+                if txn.answers_each() {
+                    self.commit_each(&mut txn, prepared)
+                } else {
+                    self.commit(&txn, prepared).err().unwrap_or(Verdict::CONTINUE)
                 }
             }
             (Some(prepared), false) => {
@@ -155,6 +163,20 @@ impl MailDir {
         Ok(mailboxes)
     }
 
+    /// A message with one reply for all recipients is kept for all of them or for none.
+    fn prepare_all(
+        &self,
+        txn: &Transaction<'_>,
+        mailboxes: Vec<(usize, Mailbox)>,
+    ) -> Result<Prepared, Verdict> {
+        let several = mailboxes.len() > 1;
+        self.maildirs.prepare(mailboxes, || txn.message()).map_err(|e| {
+            let verdict = self.failed(txn, &e);
+            // One full mailbox is no reason to refuse the others for good: at the next try RCPT tells them apart.
+            if several && e.is_over_quota() { full(OverQuota::Defer) } else { verdict }
+        })
+    }
+
     /// One recipient's broken maildir is no trouble of the others where each has a reply of its own.
     fn prepare_each(
         &self,
@@ -193,9 +215,47 @@ impl MailDir {
     }
 
     fn failed(&self, txn: &Transaction<'_>, e: &StorageError) -> Verdict {
+        if e.is_over_quota() {
+            self.host.count("over_quota", 1);
+            self.host.info(format_args!("{}: {e}", txn.queued_id()));
+            return full(self.over_quota);
+        }
         self.host.count("failed", 1);
         self.host.error(format_args!("{}: {e}", txn.queued_id()));
         storage_trouble(e)
+    }
+
+    fn commit(&self, txn: &Transaction<'_>, prepared: Prepared) -> Result<(), Verdict> {
+        match prepared.commit() {
+            Ok(delivered) => {
+                self.host.count("delivered", delivered);
+                Ok(())
+            }
+            Err(e) => {
+                self.host.count("failed", 1);
+                self.host.error(format_args!("{}: {e}", txn.queued_id()));
+                Err(storage_trouble(&e.cause))
+            }
+        }
+    }
+
+    /// Those whose copy cannot be moved hear it; the others have theirs.
+    fn commit_each(&self, txn: &mut Transaction<'_>, prepared: Prepared) -> Verdict {
+        let (mut delivered, mut trouble) = (0, None);
+        for (recipients, copy) in prepared.into_each() {
+            let Err(verdict) = self.commit(txn, copy) else {
+                delivered += 1;
+                continue;
+            };
+            for index in recipients {
+                if txn.set_recipient(index, &verdict).is_err() {
+                    // Duplicates for the others are better than a loss for this one.
+                    return verdict;
+                }
+            }
+            trouble = Some(verdict);
+        }
+        trouble.filter(|_| delivered == 0).unwrap_or(Verdict::CONTINUE)
     }
 
     /// A stage behind this one may have refused recipients while the others get the message.
@@ -241,21 +301,11 @@ impl MailDir {
     }
 }
 
-/// What the client hears about a recipient that has no maildir.
-fn refusal(why: Unknown) -> Verdict {
-    Verdict::reject(match why {
-        Unknown::NoSuchUser => Reply::new(550, "5.1.1", "No such user here"),
-        Unknown::BadName(why) => Reply::new(553, "5.1.3", format!("The mailbox name {why}")),
-    })
-}
-
-/// What the client hears when the message cannot be kept: the details are for the log.
-fn storage_trouble(e: &StorageError) -> Verdict {
-    Verdict::defer(if e.is_full() {
-        Reply::new(452, "4.3.1", "Not enough room for the message, try again later")
-    } else {
-        Reply::new(451, "4.3.0", "The message could not be stored, try again later")
-    })
+/// What the client has announced with MAIL (RFC 1870); 0 when it has not.
+fn declared_size(txn: &Transaction<'_>) -> u64 {
+    let mut parameters = txn.sender_parameters();
+    let size = parameters.find(|(name, _)| name.eq_ignore_ascii_case("SIZE"));
+    size.and_then(|(_, value)| value?.parse().ok()).unwrap_or(0)
 }
 
 pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");

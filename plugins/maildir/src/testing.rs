@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{getegid, geteuid};
 
-use crate::config::Config;
+use crate::config::{Config, OverQuota};
 use crate::line_ending::LineEnding;
 use crate::mailbox::Mailbox;
 use crate::maildirs::{Maildirs, SetupError};
@@ -24,6 +24,8 @@ pub(crate) fn config_at(root: &Path, path: &str, users: &str) -> Config {
         maildir_user_file: String::new(),
         maildir_line_ending: LineEnding::Lf,
         maildir_folder_separator: String::new(),
+        maildir_quota: String::new(),
+        maildir_over_quota: OverQuota::Defer,
     }
 }
 

@@ -1,12 +1,13 @@
 //! `maildir_user_map`: who receives mail, and who owns it.
 //!
-//! The text is `user=uid:gid` entries separated by commas. go-guerrilla stopped reading at the first malformed entry and
+//! The text is `user=uid:gid` entries separated by commas; an entry may end in `:quota`, the user's own. go-guerrilla stopped reading at the first malformed entry and
 //! took an unreadable id for 0, which is root; here each of them is an error that names the entry.
 
 use std::collections::HashMap;
 
 use crate::mailbox_name::{self, BadName};
 use crate::ownership::Owner;
+use crate::quota::{BadQuota, Quota};
 
 /// The users that receive mail.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ pub(crate) struct UserMap {
     /// By name in lower case.
     named: HashMap<String, User>,
     /// Of the entry `*`.
-    anyone: Option<Owner>,
+    anyone: Option<(Owner, Option<Quota>)>,
 }
 
 impl UserMap {
@@ -39,7 +40,8 @@ impl UserMap {
 
     /// The user that the entry for everybody else makes of a name.
     pub(crate) fn find_anyone(&self, name: &str) -> Option<User> {
-        self.anyone.map(|owner| User { name: name.to_lowercase(), owner, listed: false })
+        let name = || name.to_lowercase();
+        self.anyone.map(|(owner, quota)| User { name: name(), owner, quota, listed: false })
     }
 
     /// The user that is listed under a name, in any case.
@@ -55,29 +57,41 @@ impl UserMap {
     /// Every owner, with the name of its entry.
     pub(crate) fn owners(&self) -> impl Iterator<Item = (&str, Owner)> {
         let named = self.named.values().map(|user| (user.name.as_str(), user.owner));
-        named.chain(self.anyone.map(|owner| (ANYONE, owner)))
+        named.chain(self.anyone.map(|(owner, _)| (ANYONE, owner)))
+    }
+
+    /// The quota of every entry that has one of its own, and `None` for those that do not.
+    pub(crate) fn quotas(&self) -> impl Iterator<Item = Option<Quota>> {
+        let named = self.named.values().map(|user| user.quota);
+        named.chain(self.anyone.map(|(_, quota)| quota))
     }
 
     fn add(&mut self, entry: &str) -> Result<(), UserMapError> {
         let malformed = |why| UserMapError::Malformed { entry: entry.to_owned(), why };
         let (name, ids) = entry.rsplit_once('=').ok_or_else(|| malformed(Malformed::NoEquals))?;
         let (uid, gid) = ids.split_once(':').ok_or_else(|| malformed(Malformed::NoColon))?;
+        let (gid, quota) = match gid.split_once(':') {
+            Some((gid, quota)) => (gid, Some(quota.parse())),
+            None => (gid, None),
+        };
+        let quota = quota.transpose().map_err(|why| malformed(Malformed::Quota(why)))?;
         let owner = Owner {
             uid: id(uid).ok_or_else(|| malformed(Malformed::Uid))?,
             gid: id(gid).ok_or_else(|| malformed(Malformed::Gid))?,
         };
         let name = name.trim();
         let known = if name == ANYONE {
-            self.anyone.replace(owner)
+            self.anyone.replace((owner, quota))
         } else {
             mailbox_name::check(name).map_err(|why| malformed(Malformed::Name(why)))?;
             // The entry of an address is for one domain; the user's name is without it.
             let user = name.rsplit_once('@').map_or(name, |(user, _)| user);
             mailbox_name::check(user).map_err(|why| malformed(Malformed::Name(why)))?;
-            let user = User { name: user.to_owned(), owner, listed: true };
-            self.named.insert(name.to_lowercase(), user).map(|user| user.owner)
+            let user = User { name: user.to_owned(), owner, quota, listed: true };
+            let known = self.named.insert(name.to_lowercase(), user);
+            known.map(|user| (user.owner, user.quota))
         };
-        if known.is_some_and(|known| known != owner) {
+        if known.is_some_and(|known| known != (owner, quota)) {
             return Err(malformed(Malformed::Twice));
         }
         Ok(())
@@ -91,6 +105,8 @@ pub(crate) struct User {
     pub(crate) name: String,
     /// Who owns the mail.
     pub(crate) owner: Owner,
+    /// How much the maildir may hold, where the entry says so.
+    pub(crate) quota: Option<Quota>,
     /// Whether the operator named this user: then the name is trusted, and else it is the client's choice.
     pub(crate) listed: bool,
 }
@@ -99,7 +115,7 @@ pub(crate) struct User {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum UserMapError {
     #[error(
-        "maildir_user_map: the entry \"{entry}\" {why}; write user=uid:gid, such as alice=1001:1001"
+        "maildir_user_map: the entry \"{entry}\" {why}; write user=uid:gid or user=uid:gid:quota, such as alice=1001:1001 or bob=1002:1002:500M"
     )]
     Malformed { entry: String, why: Malformed },
     #[error("maildir_user_map names nobody; write user=uid:gid entries separated by commas")]
@@ -119,7 +135,9 @@ pub(crate) enum Malformed {
     Gid,
     #[error("has a name that {0}")]
     Name(BadName),
-    #[error("names a user that an earlier entry gives to another owner")]
+    #[error("has a quota where {0}")]
+    Quota(BadQuota),
+    #[error("names a user that an earlier entry gives to another owner or quota")]
     Twice,
 }
 
@@ -184,6 +202,19 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_may_have_a_quota_of_its_own() {
+        let map = UserMap::parse("a=1:2:5M 100C, b=1:2:none,c=1:2:,d=1:2,*=1:2:1G").unwrap();
+        let quota = |name: &str| map.find(name).unwrap().quota;
+        assert_eq!(quota("A"), Some("5M,100C".parse().unwrap()));
+        assert_eq!(
+            (quota("b"), quota("c"), quota("d")),
+            (Some(Quota::NONE), Some(Quota::NONE), None)
+        );
+        assert_eq!(quota("anybody"), Some("1G".parse().unwrap()));
+        assert_eq!(map.quotas().count(), 5);
+    }
+
+    #[test]
     fn minus_one_is_kept_for_each_id_on_its_own() {
         let map = UserMap::parse("a=-1:7,b=7:-1,c=-1:-1,d=0:0").unwrap();
         assert_eq!(map.find("a").unwrap().owner, Owner { uid: None, gid: Some(7) });
@@ -203,7 +234,9 @@ mod tests {
         assert_eq!(why("a=4294967295:1"), Malformed::Uid);
         assert_eq!(why("a=99999999999:1"), Malformed::Uid);
         assert_eq!(why("a=1:"), Malformed::Gid);
-        assert_eq!(why("a=1:1:1"), Malformed::Gid);
+        assert!(matches!(why("a=1:1:x"), Malformed::Quota(_)));
+        assert!(matches!(why("a=1:1:1K:2"), Malformed::Quota(_)));
+        assert_eq!(why("a=1:1:1K,a=1:1:2K"), Malformed::Twice);
         assert_eq!(why("../a=1:1"), Malformed::Name(BadName::LeadingDot));
         assert_eq!(why("=1:1"), Malformed::Name(BadName::Empty));
         assert_eq!(why("a=1:1,A=2:2"), Malformed::Twice);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::ownership::{Identity, Owner};
+use crate::quota::Quota;
 use crate::user_file::{UserFile, UserFileError};
 use crate::user_map::{User, UserMap, UserMapError};
 
@@ -64,6 +65,11 @@ impl CurrentUsers {
     /// Every owner, with the name of its entry.
     pub(crate) fn owners(&self) -> impl Iterator<Item = (&str, Owner)> {
         self.0.iter().flat_map(|users| users.owners())
+    }
+
+    /// The quota of every entry, where it has one of its own.
+    pub(crate) fn quotas(&self) -> impl Iterator<Item = Option<Quota>> {
+        self.0.iter().flat_map(|users| users.quotas())
     }
 
     /// Whether a process can give mail to its owners.

@@ -14,6 +14,14 @@ fn maildir(root: &Path, users: &str) -> Harness<MailDir> {
     Harness::new(config).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// The same with these keys, too.
+fn maildir_with(root: &Path, users: &str, more: serde_json::Value) -> Harness<MailDir> {
+    let path = format!("{}/[user]", root.display());
+    let mut config = serde_json::json!({ "maildir_path": path, "maildir_user_map": users });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    Harness::new(config).unwrap_or_else(|e| panic!("{e}"))
+}
+
 /// A mail to these.
 fn mail(recipients: &[&str]) -> Mail {
     recipients.iter().fold(Mail::new().subject("x").body("body\r\n"), |mail, to| mail.to(to))
@@ -48,13 +56,20 @@ fn an_accepted_mail_is_delivered_once_the_chain_has_settled() {
 #[test]
 fn a_mail_reader_finds_the_mail() {
     let root = tempfile::tempdir().unwrap();
-    let maildir = maildir(root.path(), "a=-1:-1");
-    assert!(maildir.deliver(mail(&["a@example.com"])).is_accepted());
+    let keys = serde_json::json!({ "maildir_folder_separator": "+", "maildir_quota": "1M" });
+    let maildir = maildir_with(root.path(), "a=-1:-1", keys);
+    for to in ["a@example.com", "a+lists.rust@example.com"] {
+        assert!(maildir.deliver(mail(&[to])).is_accepted());
+    }
     let program = "import mailbox, sys
-for mail in mailbox.Maildir(sys.argv[1], create=False):
-    print(mail.get_subdir(), mail['Subject'], mail.get_payload())";
+inbox = mailbox.Maildir(sys.argv[1], create=False)
+for box in [inbox] + [inbox.get_folder(name) for name in inbox.list_folders()]:
+    for mail in box:
+        print(mail.get_subdir(), mail['Subject'], mail.get_payload(), end='')
+print(inbox.list_folders())";
     let read = Command::new("python3").args(["-c", program]).arg(root.path().join("a")).output();
-    assert_eq!(String::from_utf8_lossy(&read.unwrap().stdout), "new x body\n\n");
+    let read = String::from_utf8(read.unwrap().stdout).unwrap();
+    assert_eq!(read, "new x body\nnew x body\n['lists.rust']\n");
 }
 
 #[test]
@@ -152,6 +167,87 @@ fn trouble_with_storage_is_temporary_and_named_in_the_log() {
 }
 
 #[test]
+fn over_lmtp_a_broken_maildir_is_its_own_recipients_trouble() {
+    let root = tempfile::tempdir().unwrap();
+    let maildir = maildir(root.path(), "a=-1:-1,b=-1:-1,c=-1:-1");
+    fs::remove_dir(root.path().join("a/tmp")).unwrap();
+    fs::write(root.path().join("a/tmp"), "").unwrap();
+    let to = ["a@example.com", "b@example.com", "c@example.com"];
+    let mut mail = by_lmtp(&maildir, &to);
+    assert_eq!(mail.ask(Phase::Save), DONE);
+    // This one breaks between writing and moving.
+    fs::remove_dir(root.path().join("c/new")).unwrap();
+    assert_eq!(mail.settle(&DONE), DONE);
+    let codes = [0, 1, 2].map(|index| mail.recipient(index).and_then(|answer| answer.code()));
+    assert_eq!(codes, [Some(451), None, Some(451)]);
+    assert_eq!((count(root.path(), "b", "new"), count(root.path(), "c", "tmp")), (1, 0));
+    assert_eq!(maildir.counter("delivered"), 1);
+
+    // Where nobody gets it, the message is deferred.
+    let mut mail = by_lmtp(&maildir, &["a@example.com"]);
+    assert_eq!(mail.ask(Phase::Save).code(), Some(451));
+    fs::create_dir(root.path().join("c/new")).unwrap();
+    let mut mail = by_lmtp(&maildir, &["c@example.com"]);
+    assert_eq!(mail.ask(Phase::Save), DONE);
+    fs::remove_dir(root.path().join("c/new")).unwrap();
+    assert_eq!(mail.settle(&DONE).code(), Some(451));
+}
+
+#[test]
+fn a_full_mailbox_is_told_to_each_where_each_is_answered() {
+    let root = tempfile::tempdir().unwrap();
+    let maildir = maildir_with(root.path(), "a=-1:-1:1C,b=-1:-1", serde_json::json!({}));
+    assert!(maildir.deliver(mail(&["a@example.com"])).is_accepted());
+
+    let mut lmtp = by_lmtp(&maildir, &["a@example.com", "b@example.com"]);
+    assert_eq!(lmtp.ask(Phase::Save), DONE);
+    assert_eq!(lmtp.settle(&DONE), DONE);
+    let full = lmtp.recipient(0).unwrap();
+    assert_eq!((full.code(), full.is_deferred(), lmtp.recipient(1)), (Some(452), true, None));
+    assert_eq!((count(root.path(), "a", "new"), count(root.path(), "b", "new")), (1, 1));
+
+    // One reply for both: nobody gets it. At the next try RCPT tells them apart.
+    let both = || mail(&["a@example.com", "b@example.com"]);
+    assert_eq!(maildir.begin(both()).ask(Phase::Save).code(), Some(452));
+    let again = maildir.deliver(both());
+    assert!(again.is_accepted());
+    assert_eq!(
+        (again.refused[0].0.as_str(), again.refused[0].1.code()),
+        ("a@example.com", Some(452))
+    );
+    assert_eq!((count(root.path(), "a", "new"), count(root.path(), "b", "new")), (1, 2));
+    assert!(maildir.has_logged("over its quota"));
+}
+
+#[test]
+fn a_full_mailbox_may_be_refused_for_good() {
+    let root = tempfile::tempdir().unwrap();
+    let keys = serde_json::json!({ "maildir_quota": "1C", "maildir_over_quota": "reject" });
+    let maildir = maildir_with(root.path(), "a=-1:-1,b=-1:-1", keys);
+    assert!(maildir.deliver(mail(&["a@example.com"])).is_accepted());
+    let answer = maildir.begin(mail(&["a@example.com"])).ask(Phase::Save);
+    assert_eq!((answer.code(), answer.is_rejected()), (Some(552), true));
+    assert_eq!(maildir.begin(mail(&["a@example.com"])).ask(Phase::Rcpt).code(), Some(552));
+    // It is not the fault of the others.
+    fs::remove_file(root.path().join("a/maildirsize")).unwrap();
+    let both = maildir.begin(mail(&["a@example.com", "b@example.com"])).ask(Phase::Save);
+    assert_eq!(both.code(), Some(452));
+}
+
+#[test]
+fn a_mail_announced_as_larger_than_what_is_left_is_refused_before_it_is_sent() {
+    let root = tempfile::tempdir().unwrap();
+    let keys = serde_json::json!({ "maildir_quota": "1K" });
+    let maildir = maildir_with(root.path(), "a=-1:-1", keys);
+    let large = || mail(&["a@example.com"]).body("x".repeat(2000));
+    assert_eq!(maildir.begin(large()).ask(Phase::Save).code(), Some(452));
+    for (size, code) in [("SIZE=2000", Some(452)), ("SIZE=900", None), ("", None)] {
+        let answer = maildir.begin(large().from_parameters(size)).ask(Phase::Rcpt);
+        assert_eq!(answer.code(), code, "{size}");
+    }
+}
+
+#[test]
 fn naming_it_twice_in_a_chain_delivers_no_duplicates() {
     let root = tempfile::tempdir().unwrap();
     let maildir = maildir(root.path(), "a=-1:-1");
@@ -169,6 +265,12 @@ fn a_configuration_that_cannot_be_used_is_explained_in_one_line() {
         (r#"{"maildir_path":"/m/[user]","maildir_user_map":""}"#, "names nobody"),
         (r#"{"maildir_path":"","maildir_user_map":"a=1:1"}"#, "maildir_path is empty"),
         (r#"{"maildir_user_map":"a=1:1"}"#, "maildir_path"),
+        (r#"{"maildir_path":"/m","maildir_user_map":"a=1:1:x"}"#, "\"a=1:1:x\""),
+        (
+            r#"{"maildir_path":"/m","maildir_user_map":"a=1:1","maildir_quota":"5X"}"#,
+            "maildir_quota: \"5X\"",
+        ),
+        (r#"{"maildir_path":"/m","maildir_user_map":"a=1:1,b=1:1:5M"}"#, "one quota"),
     ] {
         let refused = Harness::<MailDir>::new(config).err().unwrap();
         assert!(refused.contains(says) && !refused.contains('\n'), "{refused}");
