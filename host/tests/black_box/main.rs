@@ -25,6 +25,7 @@ mod idle;
 mod last_words;
 mod lifecycle;
 mod limits;
+mod maildir_faults;
 mod memory;
 mod outside_workspace;
 mod pace;
