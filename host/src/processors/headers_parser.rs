@@ -5,7 +5,7 @@
 //! (`Shift_JIS`) and passed raw 8-bit text and control characters on.
 //!
 //! *Trust*: strangers' bytes; linear in time. *Never*: the body is not looked at, the message not changed.
-//! *Limits*: [`LIMIT`] for the subject's value; the header round it may be of any size.
+//! *Limits*: [`LIMIT`] for the subject's value; the header round it may be of any size, up to 16,384 fields.
 
 mod encoded_word;
 

@@ -9,6 +9,7 @@
 mod admin;
 mod behind_haproxy;
 mod behind_nginx;
+mod built_ins;
 mod command_line;
 mod commits;
 mod config_check;
