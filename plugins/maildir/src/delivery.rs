@@ -27,6 +27,7 @@
 //!
 //! Limits: at most [`GROUP`] files or directories, and the handles of one maildir, are open at a time.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -90,12 +91,6 @@ impl Prepared {
         self.copies.append(&mut other.copies);
     }
 
-    /// Each copy for itself, with those it is for.
-    pub(crate) fn into_each(mut self) -> impl Iterator<Item = (Vec<usize>, Self)> {
-        let copies = std::mem::take(&mut self.copies);
-        copies.into_iter().map(|copy| (copy.recipients.clone(), Self { copies: vec![copy] }))
-    }
-
     /// Delivers the copies. When this returns `Ok` they are in `new`, for good; else they are nowhere.
     pub(crate) fn commit(mut self) -> Result<u64, CommitError> {
         match self.commit_all() {
@@ -106,6 +101,25 @@ impl Prepared {
             }
             Err(cause) => Err(CommitError { cause, left: self.undo() }),
         }
+    }
+
+    /// Delivers each copy that can be; the others are nowhere, and their recipients are answered with the reason.
+    pub(crate) fn commit_each(mut self) -> (u64, Vec<(Vec<usize>, CommitError)>) {
+        let (mut delivered, mut refused) = (0, Vec::new());
+        let mut causes = self.move_each();
+        for (index, copy) in self.copies.drain(..).enumerate() {
+            match causes.remove(&index) {
+                Some(cause) => {
+                    let left = copy.remove().err().into_iter().collect();
+                    refused.push((copy.recipients, CommitError { cause, left }));
+                }
+                None => {
+                    delivered += 1;
+                    copy.room.into_iter().for_each(Reservation::used);
+                }
+            }
+        }
+        (delivered, refused)
     }
 
     /// Takes the copies back and answers what could not be.
@@ -122,16 +136,25 @@ impl Prepared {
 
     fn commit_all(&mut self) -> Result<(), StorageError> {
         for group in self.copies.chunks_mut(GROUP) {
-            let mut moved = Vec::with_capacity(group.len());
-            for copy in group {
-                let OpenMailbox { tmp, new } = copy.mailbox.open()?;
-                tmp.rename(&copy.name, &new, &copy.final_name())?;
-                copy.place = Place::New;
-                moved.push(new);
-            }
+            let moved = group.iter_mut().map(Copy::deliver).collect::<Result<Vec<_>, _>>()?;
             moved.iter().try_for_each(Directory::sync)?;
         }
         Ok(())
+    }
+
+    /// What went wrong, by index of the copy.
+    fn move_each(&mut self) -> HashMap<usize, StorageError> {
+        let mut causes = HashMap::new();
+        let mut indices = 0..;
+        for group in self.copies.chunks_mut(GROUP) {
+            let moved: Vec<_> = group.iter_mut().map(Copy::deliver).collect();
+            for (moved, index) in moved.into_iter().zip(indices.by_ref()) {
+                if let Err(cause) = moved.and_then(|new| new.sync()) {
+                    causes.insert(index, cause);
+                }
+            }
+        }
+        causes
     }
 }
 
@@ -190,6 +213,14 @@ impl Copy {
     /// Readers take the size from the name and save themselves a stat for each message.
     fn final_name(&self) -> String {
         format!("{},S={}", self.name, self.size)
+    }
+
+    /// Moves it to where readers find it; that is to be synced.
+    fn deliver(&mut self) -> Result<Directory, StorageError> {
+        let OpenMailbox { tmp, new } = self.mailbox.open()?;
+        tmp.rename(&self.name, &new, &self.final_name())?;
+        self.place = Place::New;
+        Ok(new)
     }
 
     fn remove(&self) -> Result<(), StorageError> {

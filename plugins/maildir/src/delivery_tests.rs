@@ -113,6 +113,22 @@ fn a_copy_that_cannot_be_moved_takes_the_moved_ones_back() {
 }
 
 #[test]
+fn where_each_is_answered_the_others_keep_their_copies() {
+    let root = tempfile::tempdir().unwrap();
+    let recipients = many();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let prepared = prepare(&everybody(root.path()), &recipients).unwrap();
+    for user in ["u0", "u15", "u16", "u34"] {
+        fs::remove_dir(root.path().join(user).join("Maildir/new")).unwrap();
+    }
+    let (delivered, refused) = prepared.commit_each();
+    let of: Vec<usize> = refused.iter().flat_map(|(of, _)| of.clone()).collect();
+    assert_eq!((delivered, of), (31, vec![0, 15, 16, 34]));
+    assert!(refused.iter().all(|(_, e)| e.to_string().contains("Maildir/new")));
+    assert_eq!((count(root.path(), "new"), count(root.path(), "tmp")), (31, 0));
+}
+
+#[test]
 fn a_copy_that_a_reader_has_taken_is_reported() {
     let root = tempfile::tempdir().unwrap();
     let prepared = prepare(&everybody(root.path()), &["a@d", "b@d"]).unwrap();

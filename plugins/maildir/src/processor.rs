@@ -9,7 +9,7 @@ use guerrilla_plugin_api::{
 };
 
 use crate::config::{Config, OverQuota};
-use crate::delivery::Prepared;
+use crate::delivery::{CommitError, Prepared};
 use crate::directory::StorageError;
 use crate::mailbox::Mailbox;
 use crate::maildirs::{Maildirs, Unknown};
@@ -105,7 +105,7 @@ impl Plugin for MailDir {
                 if txn.answers_each() {
                     self.commit_each(&mut txn, prepared)
                 } else {
-                    self.commit(&txn, prepared).err().unwrap_or(Verdict::CONTINUE)
+                    self.commit(&txn, prepared)
                 }
             }
             (Some(prepared), false) => {
@@ -225,37 +225,35 @@ impl MailDir {
         storage_trouble(e)
     }
 
-    fn commit(&self, txn: &Transaction<'_>, prepared: Prepared) -> Result<(), Verdict> {
+    fn commit(&self, txn: &Transaction<'_>, prepared: Prepared) -> Verdict {
         match prepared.commit() {
             Ok(delivered) => {
                 self.host.count("delivered", delivered);
-                Ok(())
+                Verdict::CONTINUE
             }
-            Err(e) => {
-                self.host.count("failed", 1);
-                self.host.error(format_args!("{}: {e}", txn.queued_id()));
-                Err(storage_trouble(&e.cause))
-            }
+            Err(e) => self.not_moved(txn, &e),
         }
     }
 
     /// Those whose copy cannot be moved hear it; the others have theirs.
     fn commit_each(&self, txn: &mut Transaction<'_>, prepared: Prepared) -> Verdict {
-        let (mut delivered, mut trouble) = (0, None);
-        for (recipients, copy) in prepared.into_each() {
-            let Err(verdict) = self.commit(txn, copy) else {
-                delivered += 1;
-                continue;
-            };
-            for index in recipients {
-                if txn.set_recipient(index, &verdict).is_err() {
-                    // Duplicates for the others are better than a loss for this one.
-                    return verdict;
-                }
+        let (delivered, refused) = prepared.commit_each();
+        self.host.count("delivered", delivered);
+        let mut trouble = Verdict::CONTINUE;
+        for (recipients, e) in refused {
+            trouble = self.not_moved(txn, &e);
+            if recipients.iter().any(|index| txn.set_recipient(*index, &trouble).is_err()) {
+                // Duplicates for the others are better than a loss for this one.
+                return trouble;
             }
-            trouble = Some(verdict);
         }
-        trouble.filter(|_| delivered == 0).unwrap_or(Verdict::CONTINUE)
+        if delivered == 0 { trouble } else { Verdict::CONTINUE }
+    }
+
+    fn not_moved(&self, txn: &Transaction<'_>, e: &CommitError) -> Verdict {
+        self.host.count("failed", 1);
+        self.host.error(format_args!("{}: {e}", txn.queued_id()));
+        storage_trouble(&e.cause)
     }
 
     /// A stage behind this one may have refused recipients while the others get the message.

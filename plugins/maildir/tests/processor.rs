@@ -16,9 +16,9 @@ fn maildir(root: &Path, users: &str) -> Harness<MailDir> {
 
 /// The same with these keys, too.
 fn maildir_with(root: &Path, users: &str, more: serde_json::Value) -> Harness<MailDir> {
-    let path = format!("{}/[user]", root.display());
-    let mut config = serde_json::json!({ "maildir_path": path, "maildir_user_map": users });
-    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut config = more;
+    config["maildir_path"] = format!("{}/[user]", root.display()).into();
+    config["maildir_user_map"] = users.into();
     Harness::new(config).unwrap_or_else(|e| panic!("{e}"))
 }
 
