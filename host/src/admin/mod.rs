@@ -1,9 +1,9 @@
 //! The admin interface: what an operator's tools ask a running daemon, over HTTP on a Unix socket or on loopback.
 //!
-//! - `/metrics`: figures for Prometheus ([`metrics`]).
+//! - `/metrics`: figures for Prometheus ([`mod@metrics`]).
 //! - `/healthz`: 200 while the process answers.
 //! - `/readyz`: 200 while mail is taken and kept; 503 with the reason while it is not.
-//! - `/status`: servers, chains and plugins as JSON ([`status`]).
+//! - `/status`: servers, chains and plugins as JSON ([`mod@status`]).
 //!
 //! *Trust*: whoever reaches it may read it; nothing can be changed through it. The Unix socket is for the daemon's user
 //! alone, a TCP address must be one of loopback.

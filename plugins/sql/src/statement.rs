@@ -2,7 +2,7 @@
 //!
 //! `sql_insert` is everything up to and including VALUES, `sql_values` the values of one row in parentheses. The values
 //! may be followed by what is to stand behind all rows, such as `ON CONFLICT DO NOTHING`. The arguments of a row have a
-//! fixed order ([`COLUMNS`]), so there must be a marker for each: `?`, or with PostgreSQL also `$1` to `$14` in any order.
+//! fixed order (that of go-guerrilla), so there must be a marker for each: `?`, or with PostgreSQL also `$1` to `$14` in any order.
 //!
 //! *Trust*: the operator's text; it becomes SQL as it is.
 
