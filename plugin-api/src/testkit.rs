@@ -52,6 +52,9 @@
 //! With the feature `tracing` the first harness of a process installs the bridge to its log, unless the test has installed a
 //! subscriber of its own before.
 //!
+//! With the feature `built`, [`Harness::of_file`] takes the instance from the built `.so`, by the border, as the daemon does: for
+//! a last test of what is shipped.
+//!
 //! # Limits
 //!
 //! The kit keeps what it lends to the plugin until the test's process ends, so it is for tests, not for measuring. It
@@ -59,6 +62,9 @@
 //! file with the daemon's own code.
 
 mod answer;
+#[cfg(feature = "built")]
+#[allow(unsafe_code)] // dlopen: each block states why it is sound
+mod built;
 mod connection;
 mod envelope;
 mod harness;

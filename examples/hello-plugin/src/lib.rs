@@ -5,7 +5,8 @@ use guerrilla_plugin_api::{
     Blocking, Host, NoConfig, Phase, Plugin, Transaction, Verdict, export_plugin,
 };
 
-struct Hello {
+/// Greets every message.
+pub struct Hello {
     host: Host,
 }
 

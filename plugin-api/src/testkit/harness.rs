@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use abi_stable::std_types::RNone;
+use abi_stable::std_types::{RNone, ROption};
+use guerrilla_plugin_abi as abi;
 use guerrilla_plugin_abi::{Instance_TO, InstanceBox, Status};
 use serde_json::Value;
 
@@ -40,6 +41,43 @@ impl<P: Plugin> Harness<P> {
         let config = config.to_string();
         check_schema::<P>(&config)?;
         let harness = Self::create(&config)?;
+        harness.start()?;
+        Ok(harness)
+    }
+
+    /// The same with an instance from a built file, the `.so` that is shipped: loaded by the border, as the daemon does.
+    /// It is never unloaded. Feature `built`.
+    ///
+    /// ```no_run
+    /// # use guerrilla_plugin_api::testkit::{Harness, Mail};
+    /// # use guerrilla_plugin_api::{Host, NoConfig, Plugin, Phase};
+    /// # struct Hello;
+    /// # impl Plugin for Hello {
+    /// #     const NAME: &'static str = "Hello";
+    /// #     const PHASES: &'static [Phase] = &[Phase::Save];
+    /// #     type Config = NoConfig;
+    /// #     fn create(_: Host, _: NoConfig) -> Result<Self, String> { Ok(Self) }
+    /// # }
+    /// # fn main() -> Result<(), String> {
+    /// let harness = Harness::<Hello>::of_file("target/debug/libhello_plugin.so", "{}")?;
+    /// assert!(harness.deliver(Mail::new()).is_accepted());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); also when the file is no plugin of this border, or has no processor of that name.
+    #[cfg(feature = "built")]
+    pub fn of_file(
+        file: impl AsRef<std::path::Path>,
+        config: impl Display,
+    ) -> Result<Self, String> {
+        let config = config.to_string();
+        check_schema::<P>(&config)?;
+        let root = super::built::root(file.as_ref())?;
+        let harness = Self::create_by(|host, out| {
+            root.create()(host, P::NAME.into(), config.as_str().into(), out)
+        })?;
         harness.start()?;
         Ok(harness)
     }
@@ -119,11 +157,17 @@ impl<P: Plugin> Harness<P> {
     const PROCESSORS: &'static [ProcessorInfo] = &[ProcessorInfo::of::<P>()];
 
     fn create(config: &str) -> Result<Self, String> {
-        let told = Told::new();
         #[cfg(feature = "tracing")]
         crate::tracing_bridge::install();
+        Self::create_by(|host, out| export::create::<P>(host, config, out))
+    }
+
+    fn create_by(
+        make: impl FnOnce(&abi::Host, &mut ROption<InstanceBox>) -> Status,
+    ) -> Result<Self, String> {
+        let told = Told::new();
         let mut made = RNone;
-        let status = export::create::<P>(&told.host(), config, &mut made);
+        let status = make(&told.host(), &mut made);
         let harness = Self {
             instance: made.into_option(),
             told,
