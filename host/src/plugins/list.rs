@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::checked::Checked;
 use super::error::LoadError;
 use super::inspect::Finding;
-use super::load::Checked;
 use super::names;
 use super::one_line::shown;
 use super::policy::OnError;

@@ -21,6 +21,7 @@
 
 mod attempt;
 pub(crate) mod catalogue;
+mod checked;
 mod crashes;
 mod digest;
 mod dynamic;
@@ -47,6 +48,7 @@ mod tests;
 mod verify;
 
 pub use attempt::AttemptError;
+pub use checked::LoadedFile;
 pub use crashes::{CrashFileError, Crashes, Quarantine};
 pub use digest::Digest;
 pub use elf::ElfError;
@@ -55,7 +57,7 @@ pub use ffi::{attribute_crashes, end_is_expected, record_crashes};
 pub use inspect::{Finding, Inspection, inspect};
 pub use list::{Listing, Row, list};
 pub(crate) use load::examine_dir;
-pub use load::{LoadOptions, Loaded, LoadedFile, load_dir, manifests};
+pub use load::{LoadOptions, Loaded, load_dir, manifests};
 pub use manifest::{Api, Manifest, ManifestError, Processor};
 pub use ownership::Ownership;
 pub use policy::OnError;

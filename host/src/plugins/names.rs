@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::checked::Checked;
 use super::error::{Cause, LoadError};
-use super::load::Checked;
 use super::one_line::shown;
 use super::policy::OnError;
 

@@ -17,10 +17,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{AttemptError, attempt, report};
+use super::checked::open_checked;
 use super::elf::Image;
 use super::error::{Cause, OpenError};
 use super::ffi::{Constructor, Instance, Origin, end_is_expected, open_root};
-use super::load::open_checked;
 use super::manifest::Manifest;
 
 /// Tries plugin files before they are loaded.

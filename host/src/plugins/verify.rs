@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use super::checked::{Checked, LoadedFile};
 use super::error::{Cause, LoadError};
-use super::load::{Checked, LoadedFile};
 use super::manifest::Manifest;
 use super::private_copy::PrivateDir;
 use super::probe::{Prober, Wishes};

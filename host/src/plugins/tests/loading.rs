@@ -5,7 +5,7 @@ use std::fs;
 use guerrilla_plugin_abi::{Blocking, Phase};
 
 use super::fixtures::{Dirs, chmod, hello, patched};
-use crate::plugins::load::Checked;
+use crate::plugins::checked::Checked;
 use crate::plugins::private_copy::PrivateDir;
 use crate::plugins::{Api, Digest, LoadError, LoadOptions, load_dir, scan};
 
