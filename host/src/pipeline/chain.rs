@@ -9,6 +9,7 @@ use super::decision::{Decision, Kind};
 use super::retire::{Retiring, Running, millis};
 use super::run::{Inline, Run};
 use super::stage::Stage;
+use crate::config::OnFailure;
 use crate::mail::{Timings, Transaction};
 
 /// All chains of one configuration.
@@ -90,10 +91,14 @@ impl Pipeline {
         txn
     }
 
-    /// A stage that the save chain leaves alone for now, for it has failed too often.
+    /// A stage that the save chain leaves alone for now, for it has failed too often, and without which no mail is kept.
     pub(crate) fn paused(&self) -> Option<&str> {
-        let paused = self.save.iter().find(|stage| stage.breaker.is_open(Instant::now));
-        paused.map(|stage| stage.name.as_str())
+        let is_missed = |stage: &&Arc<Stage>| {
+            let breaker = &stage.breaker;
+            let goes_on = breaker.policy.of(breaker.last()) == OnFailure::Continue;
+            !goes_on && breaker.is_open(Instant::now)
+        };
+        self.save.iter().find(is_missed).map(|stage| stage.name.as_str())
     }
 
     /// Names of the stages by chain.
