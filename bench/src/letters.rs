@@ -39,7 +39,8 @@ impl Letter {
             wire.extend_from_slice(b"\r\n");
         }
         wire.extend_from_slice(b".\r\n");
-        Self { pieces: vec![0..wire.len()], wire, size: message.len() }
+        let pieces = std::iter::once(0..wire.len()).collect();
+        Self { pieces, wire, size: message.len() }
     }
 
     /// For BDAT, in chunks of so many octets.

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::{Client, Control, Daemon, Setup};
+use crate::support::{Client, Control, Daemon, EndOfLoad, Setup};
 
 const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
@@ -347,6 +347,7 @@ fn a_storm_of_reloads_loses_nothing() {
                 })
             })
             .collect();
+        let ending = EndOfLoad(&done);
         for number in 0..RELOADS {
             daemon.edit(|config| {
                 config["backend_config"]["save_process"] =
@@ -359,7 +360,7 @@ fn a_storm_of_reloads_loses_nothing() {
             let changes = daemon.reload().expect("reloaded");
             assert!(changes.len() >= 4, "{changes:?}");
         }
-        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(ending);
         senders.into_iter().map(|sender| sender.join().expect("no panic")).sum()
     });
     assert!(sent > 0);

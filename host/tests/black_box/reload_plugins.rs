@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Client, Daemon, Plugin, Setup, guerrillad};
+use crate::support::{Client, Daemon, EndOfLoad, Plugin, Setup, guerrillad};
 
 const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
@@ -142,6 +142,7 @@ fn a_hundred_new_files_under_load() {
             sent
         };
         let senders = [scope.spawn(send), scope.spawn(send)];
+        let ending = EndOfLoad(&done);
         let files = [saying("Salut"), saying("Hello")];
         for number in 0..100 {
             install(&files[number % 2], &place);
@@ -150,7 +151,7 @@ fn a_hundred_new_files_under_load() {
                 after_two = memory(&daemon);
             }
         }
-        done.store(true, Ordering::Relaxed);
+        drop(ending);
         senders.into_iter().map(|sender| sender.join().expect("no panic")).sum()
     });
     assert_eq!(daemon.mails("test").len(), sent);

@@ -25,3 +25,12 @@ pub(crate) use usage::Usage;
 
 /// How long anything may take that is to happen at all; generous, for a machine that is busy with a build.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says that a load may end when it is dropped, also by a failing test: whoever makes the load would not end otherwise.
+pub(crate) struct EndOfLoad<'a>(pub(crate) &'a std::sync::atomic::AtomicBool);
+
+impl Drop for EndOfLoad<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
