@@ -52,7 +52,7 @@
 //! With the feature `tracing` the first harness of a process installs the bridge to its log, unless the test has installed a
 //! subscriber of its own before.
 //!
-//! With the feature `built`, [`Harness::of_file`] takes the instance from the built `.so`, by the border, as the daemon does: for
+//! With the feature `built`, `Harness::of_file` takes the instance from the built `.so`, by the border, as the daemon does: for
 //! a last test of what is shipped.
 //!
 //! # Limits
