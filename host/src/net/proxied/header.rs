@@ -79,6 +79,10 @@ impl Header {
 
     /// What the whole header says.
     pub(super) fn read(&self) -> Result<Introduction, Malformed> {
+        // The parser takes any byte behind the word of version 1 for its blank.
+        if self.bytes.starts_with(b"PROXY") && !self.bytes.starts_with(b"PROXY ") {
+            return Err(Malformed);
+        }
         let (header, _) =
             ProxyHeader::parse(&self.bytes, ParseConfig::default()).map_err(|_| Malformed)?;
         if header.tlvs().any(|tlv| tlv.is_err()) {
@@ -117,3 +121,20 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Longest header: TLVs of a few kilobytes at most; version 1 has 107 bytes.
 const LONGEST: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8]) -> bool {
+        let mut header = Header::default();
+        header.push(bytes).is_ok() && header.read().is_ok()
+    }
+
+    #[test]
+    fn the_word_of_version_1_ends_in_a_blank() {
+        assert!(read(b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 25\r\n"));
+        assert!(!read(b"PROXY\xfeTCP4 192.0.2.1 192.0.2.2 1234 25\r\n"));
+        assert!(!read(b"PROXYTCP4 192.0.2.1 192.0.2.2 1234 25\r\n"));
+    }
+}
