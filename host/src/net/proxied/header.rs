@@ -80,7 +80,9 @@ impl Header {
     /// What the whole header says.
     pub(super) fn read(&self) -> Result<Introduction, Malformed> {
         // The parser takes any byte behind the word of version 1 for its blank.
-        if self.bytes.starts_with(b"PROXY") && !self.bytes.starts_with(b"PROXY ") {
+        let is_version_1 = self.bytes.starts_with(b"PROXY");
+        let too_long = self.bytes.len() > LONGEST_VERSION_1;
+        if is_version_1 && (too_long || !self.bytes.starts_with(b"PROXY ")) {
             return Err(Malformed);
         }
         let (header, _) =
@@ -122,6 +124,9 @@ const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Longest header: TLVs of a few kilobytes at most; version 1 has 107 bytes.
 const LONGEST: usize = 4096;
 
+/// With its CRLF, as the specification counts it; the parser lets more pass behind UNKNOWN.
+const LONGEST_VERSION_1: usize = 107;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,6 +140,9 @@ mod tests {
     fn the_word_of_version_1_ends_in_a_blank() {
         assert!(read(b"PROXY TCP4 192.0.2.1 192.0.2.2 1234 25\r\n"));
         assert!(!read(b"PROXY\xfeTCP4 192.0.2.1 192.0.2.2 1234 25\r\n"));
+        let unknown =
+            |rest: usize| read(format!("PROXY UNKNOWN {}\r\n", "x".repeat(rest)).as_bytes());
+        assert!(unknown(91) && !unknown(92));
         assert!(!read(b"PROXYTCP4 192.0.2.1 192.0.2.2 1234 25\r\n"));
     }
 }
