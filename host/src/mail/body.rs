@@ -7,18 +7,20 @@
 //! 550 MB/s, another connection of the same thread had its replies within 8 ms (99 of 100; 0.2 ms on an idle thread). A
 //! disk so slow that the kernel makes writers wait makes the connections of that thread wait.
 
-use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Write};
 use std::thread;
 
 use super::mapped::Mapped;
+use super::rooms;
 use super::storage::{Share, Storage};
 
 /// A message body: what came between DATA and the final dot, dots unstuffed, CRLF kept.
 #[derive(Debug, Default)]
 pub struct Body {
     memory: Vec<u8>,
+    /// Bytes that the client has said there will be, or 0.
+    declared: usize,
     /// What the memory takes of the daemon's budget.
     share: Option<Share>,
     file: Option<Spooled>,
@@ -59,7 +61,12 @@ pub enum BodyError {
 impl Body {
     /// No bytes yet.
     pub const fn new() -> Self {
-        Self { memory: Vec::new(), share: None, file: None }
+        Self { memory: Vec::new(), declared: 0, share: None, file: None }
+    }
+
+    /// How many bytes the client says there will be (RFC 1870). It is taken for a hint and no more.
+    pub fn expect(&mut self, bytes: u64) {
+        self.declared = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
 
     /// The body in one piece. A body in a file shows nothing before [`Body::complete`].
@@ -121,40 +128,33 @@ impl Body {
         Ok(())
     }
 
-    /// Forgets the bytes. A buffer that is not too large is kept for the next message of this thread, whoever sends
-    /// it: kept by its connection it would be there for as long as the client stays.
+    /// Forgets the bytes. The buffer is kept for the next message of this thread.
     pub fn clear(&mut self) {
         if let Some(file) = self.file.take() {
             file.forget();
         }
         self.share = None;
-        let mut memory = std::mem::take(&mut self.memory);
-        if (1..=MAX_KEPT).contains(&memory.capacity()) {
-            memory.clear();
-            STORE.with_borrow_mut(|store| {
-                if store.len() < KEPT {
-                    store.push(memory);
-                }
-            });
-        }
+        self.declared = 0;
+        rooms::keep(std::mem::take(&mut self.memory));
     }
 
     /// Makes room in memory for a body of this length; the budget is charged with the room, not with the bytes.
     fn grow(&mut self, length: usize, storage: &Storage) -> Result<(), BodyError> {
-        if self.memory.capacity() == 0 {
-            self.memory = STORE.with_borrow_mut(Vec::pop).unwrap_or_default();
+        let room = self.memory.capacity();
+        if length <= room {
+            return Ok(());
         }
-        let doubled = self.memory.capacity().saturating_mul(2).min(storage.threshold);
-        let room = if length > self.memory.capacity() {
-            length.max(doubled).max(SMALLEST)
-        } else {
-            self.memory.capacity()
-        };
+        // Who has sent a part of it is believed; to believe at once would let a word take a megabyte of the budget.
+        let declared = self.declared.min(length.saturating_mul(TRUSTED));
+        let wanted = declared.max(room.saturating_mul(2)).max(SMALLEST);
+        let mut larger = rooms::take(wanted.min(storage.threshold).max(length));
         let share = self.share.get_or_insert_with(|| Share::none_of(&storage.budget));
-        if !share.grow_to(room as u64) {
+        if !share.grow_to(larger.capacity() as u64) {
+            rooms::keep(larger);
             return Err(BodyError::Memory);
         }
-        self.memory.reserve_exact(room - self.memory.len());
+        larger.extend_from_slice(&self.memory);
+        rooms::keep(std::mem::replace(&mut self.memory, larger));
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl Body {
         file.write_all(&self.memory)?;
         file.write_all(bytes)?;
         let written = (self.memory.len() + bytes.len()) as u64;
-        self.memory = Vec::new();
+        rooms::keep(std::mem::take(&mut self.memory));
         self.share = None;
         self.file = Some(Spooled::Open(file, written));
         Ok(())
@@ -179,13 +179,8 @@ impl Clone for Body {
             Some(Spooled::Complete(mapped)) => Some(Spooled::Complete(mapped.clone())),
             _ => None,
         };
-        Self { memory: self.memory.clone(), share: None, file }
+        Self { memory: self.memory.clone(), declared: 0, share: None, file }
     }
-}
-
-thread_local! {
-    /// Buffers without a message.
-    static STORE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A file that takes milliseconds to delete, in bytes.
@@ -194,11 +189,8 @@ const LARGE: u64 = 8 << 20;
 /// Room of a fresh buffer: an ordinary mail.
 const SMALLEST: usize = 16 * 1024;
 
-/// Largest buffer to keep between messages.
-const MAX_KEPT: usize = 256 * 1024;
-
-/// Buffers that a thread keeps.
-const KEPT: usize = 16;
+/// As many times the bytes that have come in are believed to be under way: the first read brings up to 64 KiB.
+const TRUSTED: usize = 16;
 
 #[cfg(test)]
 mod tests {
@@ -245,6 +237,27 @@ mod tests {
         one.append(&[0; 100 * 1024], &storage).unwrap();
         assert_eq!(storage.budget.used(), 0, "it has gone to its file");
         other.append(&[0; 150 * 1024], &storage).unwrap();
+    }
+
+    #[test]
+    fn a_declared_size_is_believed_in_part_and_never_beyond_the_threshold() {
+        let storage = storage(1 << 20, u64::MAX);
+        for (declared, first, least, most) in [
+            (0, 20_000, 20_000, 40_000),
+            (900_000, 64_000, 900_000, 1 << 20),
+            (900_000, 10, 10, 40_000),
+            (u64::MAX, 60_000, 60_000, 960_000),
+            (u64::MAX, 1 << 20, 1 << 20, 1 << 20),
+            (5, 20_000, 20_000, 40_000),
+        ] {
+            let mut body = Body::default();
+            body.expect(declared);
+            body.append(&vec![b'x'; first], &storage).unwrap();
+            let room = storage.budget.used();
+            assert!((least..=most).contains(&room), "{declared}, {first}: {room}");
+            body.append(&[b'y'; 100], &storage).unwrap();
+            assert_eq!(body.len(), first + 100);
+        }
     }
 
     #[test]

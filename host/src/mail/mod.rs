@@ -10,6 +10,7 @@ mod id;
 mod mapped;
 mod notes;
 mod reply;
+mod rooms;
 mod slot;
 mod storage;
 mod timings;

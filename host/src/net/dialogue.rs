@@ -95,6 +95,7 @@ impl Dialogue {
                 self.policy = Some(self.server.policy.load_full());
                 self.spoilt = None;
                 begin(&mut txn.envelope, &path, parameters.all.as_str());
+                txn.envelope.body.expect(parameters.size.unwrap_or(0));
                 txn.envelope.each_answered = txn.client.lmtp || parameters.prdr;
                 Asking::Phase(Phase::MAIL)
             }
