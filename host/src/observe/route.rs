@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::task::JoinHandle;
 use tracing_appender::non_blocking::NonBlocking;
 
 use super::output::Output;
@@ -37,6 +38,14 @@ impl Route {
     /// Lines that this future causes go this way.
     pub(crate) fn of<F: Future>(&self, future: F) -> Routed<F> {
         Routed { route: self.0.clone(), future: Box::pin(future) }
+    }
+
+    /// Begins a task whose lines go the way of the caller's. A task without a log of its own is not boxed for it.
+    pub(crate) fn spawn<T: Send + 'static>(
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        let route = Self::current();
+        if route.is_usual() { tokio::spawn(task) } else { tokio::spawn(route.of(task)) }
     }
 
     /// Whether lines go where the daemon's do.

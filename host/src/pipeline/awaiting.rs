@@ -35,7 +35,7 @@ pub(super) async fn answer(
         return asking.await.map(|(txn, status)| Answered::InTime(txn, status));
     };
     let share = share(copy.deadline);
-    let mut asking = spawn(asking);
+    let mut asking = Route::spawn(asking);
     match tokio::time::timeout(share, &mut asking).await {
         Ok(answered) => {
             let (txn, status) = answered.map_err(|_| Lost)??;
@@ -44,15 +44,10 @@ pub(super) async fn answer(
         Err(_) => {
             let (session, name) = (copy.log_id(), &stage.name);
             tracing::warn!(%session, "{name}: no answer within {share:.1?}: went on without it");
-            spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
+            Route::spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
             Ok(Answered::Late(copy))
         }
     }
-}
-
-/// What happens to the message is written where the rest of its session is.
-fn spawn<T: Send + 'static>(task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-    tokio::spawn(Route::current().of(task))
 }
 
 /// How long the stage has.

@@ -11,6 +11,7 @@ use super::run::{Inline, Run};
 use super::stage::Stage;
 use crate::config::OnFailure;
 use crate::mail::{Timings, Transaction};
+use crate::observe::Route;
 
 /// All chains of one configuration.
 pub(crate) struct Pipeline {
@@ -85,7 +86,7 @@ impl Pipeline {
                 txn = stage.tell_inline(event, txn).0;
             } else {
                 let (stage, copy) = (Arc::clone(stage), txn.spare());
-                tokio::spawn(async move { stage.tell(event, copy).await.is_ok() });
+                Route::spawn(async move { stage.tell(event, copy).await.is_ok() });
             }
         }
         txn

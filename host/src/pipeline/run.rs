@@ -109,9 +109,7 @@ impl Run {
         gate.reached(self.next.saturating_sub(1));
         let rest = self.finish(rest, Arc::clone(&gate));
         // What happens to the message is written where the rest of its session is.
-        let route = Route::current();
-        let mut task =
-            if route.is_usual() { tokio::spawn(rest) } else { tokio::spawn(route.of(rest)) };
+        let mut task = Route::spawn(rest);
         let mut waited = tokio::time::timeout_at(deadline.into(), &mut task).await;
         let committing = waited.is_err() && !gate.abandon();
         if committing {

@@ -9,6 +9,7 @@ use super::decision::{Decision, Kind};
 use super::gate::Gate;
 use super::stage::{Lost, Stage};
 use crate::mail::Transaction;
+use crate::observe::Route;
 
 /// A stage that was asked and wants to hear.
 pub(super) struct Listener {
@@ -62,7 +63,7 @@ pub(super) async fn settle(
         tracing::warn!(%session, "kept {late:.1?} after its deadline: the client was told to try again");
     }
     if !others.is_empty() {
-        tokio::spawn(tell_all(others, txn.spare_with_message(), decision.clone()));
+        Route::spawn(tell_all(others, txn.spare_with_message(), decision.clone()));
     }
     Some(Asked { txn, decision })
 }

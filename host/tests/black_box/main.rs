@@ -26,6 +26,7 @@ mod idle;
 mod last_words;
 mod lifecycle;
 mod limits;
+mod log_files;
 mod maildir_faults;
 mod memory;
 mod outside_workspace;
