@@ -36,7 +36,7 @@ pub(super) struct Connection {
     progressed: bool,
     /// Bytes of a body since then.
     received: u64,
-    /// Bytes of a body since the other connections of this thread have had their turn.
+    /// What has been taken in since the other connections of this thread have had their turn, in bytes of a body.
     turn: u64,
     /// Rings when the client may have taken too long. It is set anew only when it rings: a timer for each read
     /// would cost more than the read.
@@ -178,6 +178,8 @@ impl Connection {
         let (input, output) = buffers.both();
         let (taken, step) = self.session.receive(input, output);
         self.progressed |= taken > 0;
+        let weight = if matches!(step, Step::Body(_)) { 1 } else { COMMAND_WEIGHT };
+        self.turn += weight * taken as u64;
         let (pending, known) = match step {
             Step::Body(bytes) => {
                 self.received += bytes.len() as u64;
@@ -279,7 +281,6 @@ impl Connection {
             self.patience.progressed(now);
         }
         let received = std::mem::take(&mut self.received);
-        self.turn += received;
         let in_body = self.session.waiting() == Waiting::Body;
         self.patience.body(in_body.then_some(received), now);
     }
@@ -357,6 +358,9 @@ impl std::fmt::Display for Ended {
 /// Bytes of a body after which others have their turn: a millisecond or two. Of its own accord tokio lets a socket that is always
 /// readable be read 128 times, which is 8 MiB.
 const TURN: u64 = 512 * 1024;
+
+/// How many bytes of a body are as much work as one of a command: a buffer full of `NOOP` is a turn of its own.
+const COMMAND_WEIGHT: u64 = 8;
 
 #[cfg(test)]
 mod tests {

@@ -71,6 +71,8 @@ fn bind_tcp(address: SocketAddr, v6only: bool, threads: usize, ours: bool) -> io
     let mut sockets = Vec::with_capacity(threads);
     for _ in 0..threads {
         let socket = tcp_socket(address, v6only, true)?;
+        // What is accepted inherits it.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
         socket.listen(BACKLOG)?;
         sockets.push(socket.into());
     }
@@ -164,6 +166,10 @@ fn hint(error: &io::Error) -> &'static str {
 
 /// Connections the kernel may queue for one socket: a burst between two turns of the loop.
 const BACKLOG: i32 = 4096;
+
+/// Bytes of replies that the kernel keeps for a client: more than a full buffer of commands asks for is never under way to one
+/// that reads. Of its own accord the kernel keeps up to 4 MiB for one that does not, and as long as it does we answer.
+const SEND_BUFFER: usize = 64 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,9 @@
 //! Clients that are never silent and never done: a place is held for a bounded time, whatever drips.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{Client, PATIENCE, Setup};
@@ -63,10 +65,68 @@ fn a_client_that_never_reads_is_cut_and_costs_no_memory() {
         }
         assert!(sent < 1 << 30, "the daemon has taken {sent} bytes from who does not read");
     }
+    let kept = replies_kept(&deaf);
+    assert!(kept > 0 && kept < 512 << 10, "the kernel keeps {kept} bytes of replies for it");
     daemon.log().wait_for("reason=TimedOut");
     let grown = daemon.usage().anonymous().saturating_sub(before);
     assert!(grown < 2048, "{grown} KiB more after {sent} bytes");
     daemon.client().expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+/// Bytes that the kernel keeps for this client on the daemon's side: its queue to send, and what has arrived at ours.
+#[track_caller]
+fn replies_kept(client: &TcpStream) -> u64 {
+    let ours = client.local_addr().expect("connected").port();
+    let theirs = client.peer_addr().expect("connected").port();
+    let table = fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let port = |field: &str| u16::from_str_radix(field.rsplit(':').next()?, 16).ok();
+    let queue = |line: &str, from, to, index: usize| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_it = port(fields[1]) == Some(from) && port(fields[2]) == Some(to);
+        is_it.then(|| u64::from_str_radix(fields[4].split(':').nth(index)?, 16).ok()).flatten()
+    };
+    let lines = || table.lines().skip(1);
+    let to_send = lines().find_map(|line| queue(line, theirs, ours, 0)).expect("it is open");
+    let arrived = lines().find_map(|line| queue(line, ours, theirs, 1)).expect("it is open");
+    to_send + arrived
+}
+
+#[test]
+fn clients_that_never_pause_leave_others_their_turn() {
+    const FLOODS: usize = 16;
+    let daemon = Setup::without_plugins().start();
+    let mut others: Vec<Client> = (0..8).map(|_| daemon.client()).collect();
+    let floods: Vec<TcpStream> = (0..FLOODS)
+        .map(|_| TcpStream::connect(daemon.address()).expect("the server listens"))
+        .collect();
+    let mut threads = Vec::new();
+    for flood in &floods {
+        let mut wire = flood.try_clone().expect("a descriptor");
+        threads.push(thread::spawn(move || {
+            let questions = "NOOP\r\n".repeat(50_000);
+            while wire.write_all(questions.as_bytes()).is_ok() {}
+        }));
+        let mut replies = flood.try_clone().expect("a descriptor");
+        threads.push(thread::spawn(move || {
+            let _ = io::copy(&mut replies, &mut io::sink());
+        }));
+    }
+    let mut longest = Duration::ZERO;
+    for _ in 0..5 {
+        for other in &mut others {
+            let begin = Instant::now();
+            other.expect("NOOP", "250 ");
+            longest = longest.max(begin.elapsed());
+        }
+    }
+    for flood in &floods {
+        // It may have been closed by the other side.
+        let _ = flood.shutdown(Shutdown::Both);
+    }
+    threads.into_iter().for_each(|thread| thread.join().expect("a client"));
+    println!("{longest:?} for a question beside {FLOODS} floods of them");
+    assert!(longest < Duration::from_secs(3), "{longest:?}");
     daemon.stop();
 }
 
