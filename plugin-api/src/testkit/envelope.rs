@@ -84,8 +84,13 @@ impl Envelope {
         }
     }
 
+    /// Takes a recipient down. A bare `<postmaster>` is the server's own (RFC 5321 section 4.5.1), so it gets the server's name.
     pub(super) fn push_recipient(&mut self, address: &str, parameters: &str) {
-        let mailbox = Mailbox::new(address);
+        let mailbox = if address.eq_ignore_ascii_case("postmaster") {
+            Mailbox::new(&format!("{address}@{}", self.session.server_name))
+        } else {
+            Mailbox::new(address)
+        };
         self.recipients.push(Recipient { mailbox, parameters: keep(parameters), verdict: None });
     }
 

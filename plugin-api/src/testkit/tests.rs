@@ -65,6 +65,10 @@ impl Plugin for Everything {
 
     fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
         assert_eq!(txn.body(), b"");
+        for to in txn.recipients() {
+            let (local_part, domain) = (to.local_part(), to.domain());
+            self.host.debug(format_args!("rcpt <{}> {local_part} at {domain}", to.address()));
+        }
         match txn.recipients().next_back().map(crate::Recipient::local_part) {
             Some("un known") => Verdict::REJECT,
             _ => Verdict::CONTINUE,
@@ -193,6 +197,15 @@ fn recipients_are_merged_unless_the_client_hears_of_each() {
     let lmtp = client.deliver(mail());
     assert!(lmtp.is_accepted() && lmtp.answer_to(0).is_accepted());
     assert_eq!(lmtp.answer_to(1).to_string(), "Defer: 452 4.2.2 Full");
+}
+
+/// As in the daemon: see `Recipient::domain`.
+#[test]
+fn a_bare_postmaster_is_at_the_server() {
+    let harness = everything();
+    let mut client = harness.connect(Session::new().server_name("mx.test"));
+    assert!(client.deliver(mail().to("PostMaster")).is_accepted());
+    assert!(harness.has_logged("rcpt <PostMaster@mx.test> PostMaster at mx.test"));
 }
 
 #[test]

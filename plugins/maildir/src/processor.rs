@@ -68,7 +68,7 @@ impl Plugin for MailDir {
 
     fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
         let Some(recipient) = txn.recipients().next_back() else { return Verdict::CONTINUE };
-        match self.find(&txn, recipient) {
+        match self.find(recipient) {
             Ok(mailbox) if is_known_to_be_full(&mailbox, declared_size(&txn)) => {
                 self.host.count("over_quota", 1);
                 full(self.over_quota)
@@ -132,10 +132,8 @@ impl Plugin for MailDir {
 }
 
 impl MailDir {
-    fn find(&self, txn: &Transaction<'_>, recipient: Recipient<'_>) -> Result<Mailbox, Unknown> {
-        // A bare <postmaster> is the one recipient without a domain (RFC 5321 section 4.5.1).
-        let domain = Some(recipient.domain()).filter(|domain| !domain.is_empty());
-        self.maildirs.find(recipient.local_part(), domain.unwrap_or_else(|| txn.server_name()))
+    fn find(&self, recipient: Recipient<'_>) -> Result<Mailbox, Unknown> {
+        self.maildirs.find(recipient.local_part(), recipient.domain())
     }
 
     /// The maildirs of all recipients. Those that have none hear it where the protocol can tell each recipient (LMTP,
@@ -145,7 +143,7 @@ impl MailDir {
         let mut unknown = Vec::new();
         // What an earlier stage has refused is answered for.
         for recipient in txn.recipients().filter(|recipient| !recipient.is_refused()) {
-            match self.find(txn, recipient) {
+            match self.find(recipient) {
                 Ok(mailbox) => mailboxes.push((recipient.index(), mailbox)),
                 Err(why) => unknown.push((recipient.index(), why)),
             }

@@ -37,9 +37,8 @@ impl Plugin for Wildcard {
 
 /// A bare `<postmaster>` must be taken (RFC 5321 section 4.5.1). The daemon gives it the server's own name.
 fn is_own_postmaster(txn: &Transaction<'_>, recipient: Recipient<'_>) -> bool {
-    let domain = recipient.domain();
     recipient.local_part().eq_ignore_ascii_case("postmaster")
-        && (domain.is_empty() || domain.eq_ignore_ascii_case(txn.server_name()))
+        && recipient.domain().eq_ignore_ascii_case(txn.server_name())
 }
 
 pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");
