@@ -273,6 +273,7 @@ mod manifest;
 mod panics;
 mod plugin;
 mod recipient;
+mod secret;
 #[cfg(feature = "tokio")]
 mod tasks;
 pub mod testkit;
@@ -289,6 +290,7 @@ pub use held::Held;
 pub use host::{Host, Level};
 pub use plugin::{NoConfig, Plugin};
 pub use recipient::Recipient;
+pub use secret::Secret;
 #[cfg(feature = "tokio")]
 pub use tasks::{Async, AsyncPlugin};
 #[cfg(feature = "tracing")]

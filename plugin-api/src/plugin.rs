@@ -51,7 +51,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     const HONOURS: &'static [Extension] = &[];
     /// JSON Schema of its configuration. An object: its `properties` are the keys that operators may write. A key with
     /// `"writeOnly": true` is a secret, which `guerrillad config show` masks. Where a string is wanted operators may write
-    /// `{"file": ...}` or `{"env": ...}`, and the processor gets the string; where only an object is, it gets that.
+    /// `{"file": ...}` or `{"env": ...}`, and the processor gets the string; where only an object is, it gets that. A secret is
+    /// best read into a [`Secret`](crate::Secret).
     const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{}}"#;
 
     /// Its configuration, as serde reads it; use [`NoConfig`] for none. Keys of other processors are
