@@ -1,8 +1,8 @@
-//! The keys of the configuration that are this processor's own; those that say where Redis is are `RedisKeys`.
+//! The keys of the configuration that are this processor's own; the others are `RedisKeys`.
 
-use std::num::NonZeroU32;
+use std::path::PathBuf;
 
-use guerrilla_redis_client::Secret;
+use guerrilla_plugin_api::Secret;
 use serde::Deserialize;
 
 /// What an operator writes for GuerrillaRedisDB.
@@ -11,7 +11,7 @@ use serde::Deserialize;
 pub struct Config {
     /// The table, which may have a database in front. (go-guerrilla: mail_table)
     pub mail_table: String,
-    /// Where the database is: user:password@tcp(host:3306)/database?tls=true or user@unix(/path)/database. (go-guerrilla: sql_dsn)
+    /// Where the database is: user:password@tcp(host:3306)/database?tls=true or user@unix(/path)/database, or a URL mysql://user:password@host/database. (go-guerrilla: sql_dsn)
     pub sql_dsn: Secret,
     /// Kind of database: mysql, which stands for MariaDB, too. (go-guerrilla: sql_driver)
     #[serde(default)]
@@ -21,9 +21,7 @@ pub struct Config {
     pub sql_password: Option<Secret>,
     /// PEM file with the authorities that the database's certificate is verified against. With it TLS is required.
     #[serde(default)]
-    pub sql_ca_file: Option<String>,
-    /// Seconds after which Redis forgets a message. (go-guerrilla: redis_expire_seconds)
-    pub redis_expire_seconds: NonZeroU32,
+    pub sql_ca_file: Option<PathBuf>,
     /// Domain that stands behind the local part in the columns to and recipient. Default: the host name of the server. (go-guerrilla: primary_mail_host)
     #[serde(default)]
     pub primary_mail_host: Option<String>,

@@ -19,7 +19,6 @@ mod record;
 mod store;
 mod table;
 mod trace;
-mod trouble;
 
 pub use config::Config;
 pub use processor::GuerrillaRedisDb;

@@ -3,12 +3,12 @@
 //! *Limits*: 255 bytes for each text, cut between characters.
 
 use std::io::{self, Write as _};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use guerrilla_plugin_api::{Held, Reply, Scope, Transaction, Verdict};
-use guerrilla_redis_client::Trouble;
+use guerrilla_plugin_api::{Held, Scope, Transaction, Verdict};
+use guerrilla_redis_client::{Trouble, due};
 
 use crate::trace;
 
@@ -36,13 +36,11 @@ impl Record {
     pub(crate) fn new(mut held: Held, host: Option<&str>, now: Instant) -> io::Result<Self> {
         let txn = held.transaction();
         let hash = txn.hashes().next().unwrap_or_else(|| txn.queued_id()).to_owned();
-        let left = txn.deadline_ms().map_or(USUAL_DEADLINE, Duration::from_millis);
         let kept = txn.recipients().filter(|recipient| !recipient.is_refused());
         let host = host.unwrap_or_else(|| txn.server_name());
         let subject = txn.subject().map(str::to_owned);
         Ok(Self {
-            // The daemon counts an answer that comes too late as a fault, and stages behind this one need time as well.
-            due: now + left.saturating_sub((left / 5).min(MARGIN)),
+            due: due(&txn, now),
             from: cut(txn.sender().unwrap_or_default()),
             subject: cut(&subject.or_else(|| txn.header_text("Subject")).unwrap_or_default()),
             remote_ip: txn.remote_ip().to_owned(),
@@ -70,12 +68,7 @@ impl Record {
 
     /// It is not: the client is to try again.
     pub(crate) fn deferred(self, trouble: &Trouble) {
-        let full = matches!(trouble, Trouble::Refused { full: true, .. });
-        self.held.complete(Verdict::defer(if full {
-            Reply::new(452, "4.3.1", "Not enough room for the message, try again later")
-        } else {
-            Reply::new(451, "4.3.0", "The message could not be stored, try again later")
-        }));
+        self.held.complete(trouble.verdict());
     }
 }
 
@@ -100,10 +93,6 @@ fn cut(text: &str) -> String {
 /// The note that `Compressor` leaves.
 const COMPRESSED: &str = "zlib-compressor";
 const LARGEST_TEXTS: usize = 1500;
-/// Before the end of the daemon's patience.
-const MARGIN: Duration = Duration::from_secs(1);
-/// That of go-guerrilla (`gw_save_timeout`), for a host that tells none.
-const USUAL_DEADLINE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

@@ -79,8 +79,7 @@ impl Store {
     }
 
     fn setex(&self, record: &Record) -> Cmd {
-        let mut command = Cmd::new();
-        command.arg("SETEX").arg(&record.hash).arg(self.config.redis_expire_seconds.get());
+        let mut command = self.redis.setex(&record.hash);
         command.arg(&record.value);
         command
     }

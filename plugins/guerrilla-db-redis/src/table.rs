@@ -9,13 +9,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use guerrilla_redis_client::Trouble;
+use guerrilla_sql_client::Trouble as Meaning;
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Error, Executor, Row};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use crate::record::Record;
-use crate::trouble;
 
 /// Connections to the database and the name of the table.
 pub(crate) struct Table {
@@ -143,7 +143,7 @@ impl Table {
             }
             Ok(Err(error)) => {
                 session.close();
-                Err(trouble::of(&error))
+                Err(trouble_of(&error))
             }
             Err(_) => {
                 session.close();
@@ -187,6 +187,16 @@ impl Session {
             drop(connection);
         }
         self.runtime.shutdown_timeout(Duration::from_secs(1));
+    }
+}
+
+/// What an error means for the rows in hand: whether the same is tried again, or which of the messages is to blame is sought.
+fn trouble_of(error: &Error) -> Trouble {
+    let why = error.to_string().replace(['\r', '\n'], " ");
+    match Meaning::of(error) {
+        Meaning::Lost | Meaning::Busy => Trouble::Passing(why),
+        Meaning::Full => Trouble::Refused { why, full: true },
+        Meaning::Refused | Meaning::Row | Meaning::TooBig => Trouble::Refused { why, full: false },
     }
 }
 

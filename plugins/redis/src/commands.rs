@@ -3,15 +3,16 @@
 use std::io::Write;
 
 use guerrilla_plugin_api::{Recipient, Transaction};
+use guerrilla_redis_client::RedisPool;
 use guerrilla_redis_client::redis::{Cmd, RedisWrite, ToRedisArgs, Value};
 
 use crate::config::Config;
 use crate::waiting::value;
 
 /// Stores the message under its key.
-pub(crate) fn set(txn: &Transaction<'_>, key: &str, config: &Config) -> Cmd {
-    let mut command = Cmd::new();
-    command.arg("SETEX").arg(key).arg(config.redis_expire_seconds.get()).arg(Message(txn));
+pub(crate) fn set(txn: &Transaction<'_>, key: &str, pool: &RedisPool) -> Cmd {
+    let mut command = pool.setex(key);
+    command.arg(Message(txn));
     command
 }
 

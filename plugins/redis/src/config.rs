@@ -1,4 +1,4 @@
-//! The keys of the configuration that are this processor's own; those that say where Redis is are `RedisKeys`.
+//! The keys of the configuration that are this processor's own; the others are `RedisKeys`.
 
 use std::num::NonZeroU32;
 
@@ -8,8 +8,6 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Config {
-    /// Seconds after which Redis forgets a message. (go-guerrilla: redis_expire_seconds)
-    pub redis_expire_seconds: NonZeroU32,
     /// Key of a Redis stream that gets an entry for each message stored. Without it there is none.
     #[serde(default)]
     pub redis_stream: Option<String>,

@@ -99,7 +99,7 @@ impl Store {
             group.into_iter().partition(Waiting::has_key);
         let set = |one: &mut Waiting| {
             let key = one.key().to_owned();
-            commands::set(&one.transaction(), &key, &self.config)
+            commands::set(&one.transaction(), &key, &self.pool)
         };
         let (written, mut left, mut trouble) = self.send(without, set);
         with_key.extend(written.into_iter().map(Waiting::with_key));

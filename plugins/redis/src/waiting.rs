@@ -1,9 +1,9 @@
 //! A message that is not stored yet.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use guerrilla_plugin_api::{Held, Reply, Scope, Transaction, Verdict};
-use guerrilla_redis_client::Trouble;
+use guerrilla_plugin_api::{Held, Scope, Transaction, Verdict};
+use guerrilla_redis_client::{Trouble, due};
 
 /// A message in hand.
 pub(crate) struct Waiting {
@@ -21,10 +21,8 @@ impl Waiting {
     pub(crate) fn new(mut held: Held, now: Instant) -> Self {
         let txn = held.transaction();
         let key = txn.hashes().next().unwrap_or_else(|| txn.queued_id()).to_owned();
-        let left = txn.deadline_ms().map_or(USUAL_DEADLINE, Duration::from_millis);
         let size = value(&txn).map(<[u8]>::len).sum();
-        // The daemon counts an answer that comes too late as a fault, and whatever comes behind this stage needs time as well.
-        let due = now + left.saturating_sub((left / 5).min(MARGIN));
+        let due = due(&txn, now);
         Self { held, key, due, size, has_key: false }
     }
 
@@ -64,12 +62,7 @@ impl Waiting {
 
     /// It is not: the client is to try again.
     pub(crate) fn deferred(self, trouble: &Trouble) {
-        let full = matches!(trouble, Trouble::Refused { full: true, .. });
-        self.held.complete(Verdict::defer(if full {
-            Reply::new(452, "4.3.1", "Not enough room for the message, try again later")
-        } else {
-            Reply::new(451, "4.3.0", "The message could not be stored, try again later")
-        }));
+        self.held.complete(trouble.verdict());
     }
 }
 
@@ -84,7 +77,3 @@ pub(crate) fn value<'t>(txn: &'t Transaction<'_>) -> impl Iterator<Item = &'t [u
 const NOTE: &str = "redis";
 /// The note that `Compressor` leaves.
 const COMPRESSED: &str = "zlib-compressor";
-/// Before the end of the daemon's patience.
-const MARGIN: Duration = Duration::from_secs(1);
-/// That of go-guerrilla (`gw_save_timeout`), for a host that tells none.
-const USUAL_DEADLINE: Duration = Duration::from_secs(30);

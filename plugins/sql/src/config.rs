@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use guerrilla_plugin_api::Secret;
 use serde::Deserialize;
 
 use crate::driver::Driver;
-use crate::secret::Secret;
 
 /// Where messages are stored, and how.
 #[derive(Deserialize)]
@@ -15,10 +15,10 @@ pub struct Config {
     /// Kind of database: `mysql` (MariaDB, too), `postgres` or `sqlite`. Without it a URL in `sql_dsn` says which, and anything else is a file of SQLite.
     #[serde(default)]
     pub sql_driver: Option<Driver>,
-    /// Where the database is: `user:password@tcp(host:3306)/database?tls=true` or `user@unix(/path)/database` for MySQL, a URL such as `postgres://user@host/database?sslmode=verify-full` or `mysql://...`, or the path of a file for SQLite (default: `guerrillad.sqlite` in the working directory). May be `{"file": path}` or `{"env": name}`.
+    /// Where the database is: `user:password@tcp(host:3306)/database?tls=true` or `user@unix(/path)/database` for MySQL, a URL such as `postgres://user@host/database?sslmode=verify-full` or `mysql://...`, or the path of a file for SQLite (default: `guerrillad.sqlite` in the working directory).
     #[serde(default)]
     pub sql_dsn: Option<Secret>,
-    /// The password, where it is not to stand in `sql_dsn`: a text, `{"file": path}` or `{"env": name}`.
+    /// The password, where it is not to stand in `sql_dsn`.
     #[serde(default)]
     pub sql_password: Option<Secret>,
     /// PEM file with the authority that has signed the server's certificate. With it TLS is required and the server's name verified, unless the DSN asks for something else.

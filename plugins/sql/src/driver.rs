@@ -21,9 +21,11 @@ pub enum Driver {
 impl Driver {
     /// The one that a DSN in the form of a URL names.
     pub(crate) fn of_url(dsn: &str) -> Option<Self> {
-        match dsn.split_once(':')?.0 {
-            "mysql" | "mariadb" => Some(Self::MySql),
-            "postgres" | "postgresql" => Some(Self::Postgres),
+        let (scheme, rest) = dsn.split_once(':')?;
+        // `mysql:password@tcp(host)/database` is a DSN of Go's driver.
+        match scheme {
+            "mysql" | "mariadb" if rest.starts_with("//") => Some(Self::MySql),
+            "postgres" | "postgresql" if rest.starts_with("//") => Some(Self::Postgres),
             "sqlite" => Some(Self::Sqlite),
             _ => None,
         }
@@ -77,6 +79,7 @@ mod tests {
         assert_eq!(Driver::of_url("postgresql://x/y"), Some(Driver::Postgres));
         assert_eq!(Driver::of_url("sqlite:mail.db"), Some(Driver::Sqlite));
         assert_eq!(Driver::of_url("root:secret@tcp(h)/db"), None);
+        assert_eq!(Driver::of_url("mysql:secret@tcp(h)/db"), None);
         assert_eq!(Driver::of_url("/var/lib/mail.db"), None);
     }
 }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use guerrilla_plugin_api::{Reply, Verdict};
-
-use crate::trouble::Trouble;
+use guerrilla_sql_client::Trouble;
 
 /// Why messages were not stored, as far as is known.
 pub(crate) struct Failed {

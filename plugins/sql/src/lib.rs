@@ -5,7 +5,7 @@
 //!
 //! A reader of the code may go from `processor` (what the daemon calls) over `store` (attempts, back-off, which message
 //! is to blame) to `session` (one connection to one kind of database). `record` says what stands in a row, `statement`
-//! how the INSERT is written, `trouble` what an error of a database means.
+//! how the INSERT is written. What an error of a database means stands in the crate beside, `client`.
 //!
 //! Never: no success before COMMIT; no secret in a log line or an error.
 //!
@@ -21,16 +21,13 @@ mod lanes;
 mod processor;
 mod record;
 mod schema;
-mod secret;
 mod session;
 mod statement;
 mod store;
 mod target;
-mod trouble;
 
 pub use config::Config;
 pub use driver::Driver;
 pub use processor::Sql;
-pub use secret::Secret;
 
 guerrilla_plugin_api::export_plugin!(guerrilla_plugin_api::Batched<Sql>);

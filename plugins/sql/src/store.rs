@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use guerrilla_plugin_api::{Held, Host, Transaction, Verdict};
+use guerrilla_sql_client::Trouble;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::failed::{Failed, one_line};
@@ -21,7 +22,6 @@ use crate::record::{Record, Row};
 use crate::session::Session;
 use crate::statement::Insert;
 use crate::target::Target;
-use crate::trouble::Trouble;
 
 /// The database, and how to write to it.
 pub(crate) struct Store {

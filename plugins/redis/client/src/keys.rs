@@ -1,17 +1,20 @@
-//! The keys that say where Redis is, as operators write them.
+//! The keys that say where Redis is and how long it keeps what it is given, as operators write them.
 
+use std::num::NonZeroU32;
+
+use guerrilla_plugin_api::Secret;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::secret::Secret;
-
-/// How Redis is reached.
+/// How Redis is reached, and what for.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct RedisKeys {
     /// Where Redis is: host:port, redis://user:password@host:port/database, rediss://... for TLS, or unix:/path. With a cluster or sentinels several, separated by commas. (go-guerrilla: redis_interface)
     pub redis_interface: Secret,
+    /// Seconds after which Redis forgets a message. (go-guerrilla: redis_expire_seconds)
+    pub redis_expire_seconds: NonZeroU32,
     /// User for AUTH; without one, AUTH has the password only.
     #[serde(default)]
     pub redis_username: Option<String>,
@@ -75,14 +78,14 @@ mod tests {
     use super::*;
 
     fn keys(json: Value) -> Result<RedisKeys, String> {
-        read(json.as_object().unwrap())
+        let mut all = serde_json::json!({ "redis_interface": "x", "redis_expire_seconds": 1 });
+        all.as_object_mut().unwrap().extend(json.as_object().unwrap().clone());
+        read(all.as_object().unwrap())
     }
 
     #[test]
     fn what_is_left_out_has_a_default() {
-        let keys = keys(serde_json::json!({
-            "redis_interface": "127.0.0.1:6379", "redis_password": null, "log_received_mails": 1
-        }));
+        let keys = keys(serde_json::json!({ "redis_password": null, "log_received_mails": 1 }));
         let keys = keys.unwrap();
         assert_eq!((keys.redis_connections, keys.redis_timeout_seconds), (2, 5));
         assert!(!keys.redis_cluster && keys.redis_password.is_none());
@@ -90,17 +93,15 @@ mod tests {
 
     #[test]
     fn errors_name_the_key_and_no_secret() {
-        let error = keys(serde_json::json!({ "redis_interface": "x", "redis_database": "4711" }));
+        let error = keys(serde_json::json!({ "redis_database": "4711" }));
         assert_eq!(
             error.unwrap_err(),
             "redis_database: invalid type: string \"4711\", expected u32"
         );
         for key in ["redis_interface", "redis_password", "redis_sentinel_password"] {
-            let mut config = serde_json::json!({ "redis_interface": "x" });
-            config[key] = 4711.into();
-            let error = keys(config).unwrap_err();
+            let error = keys(serde_json::json!({ key: 4711 })).unwrap_err();
             assert!(error.starts_with(key) && !error.contains("4711"), "{error}");
         }
-        assert_eq!(keys(serde_json::json!({})).unwrap_err(), "missing field `redis_interface`");
+        assert_eq!(read::<RedisKeys>(&Map::new()).unwrap_err(), "missing field `redis_interface`");
     }
 }

@@ -3,23 +3,24 @@
 //! It is a crate of its own because two plugins need it and a plugin file exports names that may not be linked twice.
 //!
 //! A reader of the code may go from `keys` (what operators write) over `target` (what that stands for) and `link` (one connection)
-//! to `pool` (what plugins use), and look into `trouble` for what an error means for the mail in hand.
+//! to `pool` (what plugins use), and look into `trouble` for what an error means for the mail in hand, and into `due` for how long
+//! it can wait.
 //!
 //! Never: a password in a text that could reach a log. A call without a deadline.
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod due;
 mod keys;
 mod link;
 mod pool;
-mod secret;
 mod target;
 mod trouble;
 
 pub use backoff::Backoff;
+pub use due::due;
 pub use keys::{RedisKeys, read};
 pub use pool::RedisPool;
-pub use secret::Secret;
 pub use trouble::Trouble;
 
 /// Commands and their arguments are those of the driver.

@@ -17,6 +17,7 @@ use crate::trouble::Trouble;
 /// `Display` names the place without passwords.
 pub struct RedisPool {
     target: Target,
+    expire_seconds: u32,
     idle: Mutex<Vec<Link>>,
 }
 
@@ -28,7 +29,15 @@ impl RedisPool {
     pub fn new(keys: &RedisKeys) -> Result<Self, String> {
         // Two libraries may be linked in, so rustls has to be told. An error says that it has been told already.
         let _ = aws_lc_rs::default_provider().install_default();
-        Ok(Self { target: Target::new(keys)?, idle: Mutex::default() })
+        let expire_seconds = keys.redis_expire_seconds.get();
+        Ok(Self { target: Target::new(keys)?, expire_seconds, idle: Mutex::default() })
+    }
+
+    /// The command that keeps something under a key for as long as the operator wants: what, is its argument to come.
+    pub fn setex(&self, key: &str) -> Cmd {
+        let mut command = Cmd::new();
+        command.arg("SETEX").arg(key).arg(self.expire_seconds);
+        command
     }
 
     /// Sends commands, all before the first answer is read, and waits for one answer each until then at most, or for the

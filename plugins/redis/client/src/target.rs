@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::time::Duration;
 
+use guerrilla_plugin_api::Secret;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
@@ -37,7 +38,7 @@ impl Target {
     /// # Errors
     /// One line that begins with the key.
     pub(crate) fn new(keys: &RedisKeys) -> Result<Self, String> {
-        let interface = keys.redis_interface.reveal("redis_interface")?;
+        let interface = keys.redis_interface.reveal();
         let several = keys.redis_cluster || keys.redis_sentinel_master.is_some();
         let places: Vec<&str> = if several {
             interface.split(',').map(str::trim).collect()
@@ -64,7 +65,7 @@ impl Target {
                     master: master.clone(),
                     login,
                     certificates,
-                    password: sentinel_password(keys)?,
+                    password: keys.redis_sentinel_password.clone(),
                 };
                 sentinels.client().map_err(|error| unusable(&error))?;
                 let name = format!("master {master} of the sentinels {names}");
@@ -121,7 +122,7 @@ fn login(keys: &RedisKeys, node: &ConnectionInfo) -> Result<RedisConnectionInfo,
         login = login.set_username(user);
     }
     if let Some(password) = &keys.redis_password {
-        login = login.set_password(password.reveal("redis_password")?);
+        login = login.set_password(password.reveal());
     }
     if let Some(database) = keys.redis_database {
         login = login.set_db(database.into());
@@ -195,7 +196,7 @@ struct Sentinels {
     master: String,
     login: RedisConnectionInfo,
     certificates: Option<TlsCertificates>,
-    password: Option<String>,
+    password: Option<Secret>,
 }
 
 impl Sentinels {
@@ -211,7 +212,7 @@ impl Sentinels {
             builder = builder.set_client_to_redis_password(password);
         }
         if let Some(password) = &self.password {
-            builder = builder.set_client_to_sentinel_password(password);
+            builder = builder.set_client_to_sentinel_password(password.reveal());
         }
         // Sentinels that speak TLS watch servers that do.
         if self.nodes.iter().all(is_tls) {
@@ -226,11 +227,6 @@ impl Sentinels {
         }
         builder.build()
     }
-}
-
-fn sentinel_password(keys: &RedisKeys) -> Result<Option<String>, String> {
-    let password = keys.redis_sentinel_password.as_ref();
-    password.map(|password| password.reveal("redis_sentinel_password")).transpose()
 }
 
 fn is_tls(node: &ConnectionInfo) -> bool {
@@ -248,7 +244,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn target(config: serde_json::Value) -> Result<Target, String> {
+    fn target(mut config: serde_json::Value) -> Result<Target, String> {
+        config["redis_expire_seconds"] = 1.into();
         Target::new(&crate::keys::read(config.as_object().unwrap())?)
     }
 

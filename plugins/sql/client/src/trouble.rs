@@ -1,4 +1,4 @@
-//! What an error of a database means for the messages that were to be stored.
+//! What an error of a database means for the rows that were to be written.
 
 use sqlx::Error;
 use sqlx::error::DatabaseError;
@@ -7,7 +7,7 @@ use sqlx::postgres::PgDatabaseError;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// The server is not there, or the connection has broken.
     Lost,
     /// Somebody else was in the way: trying again may help.
@@ -24,7 +24,7 @@ pub(crate) enum Trouble {
 
 impl Trouble {
     /// What the error means.
-    pub(crate) fn of(error: &Error) -> Self {
+    pub fn of(error: &Error) -> Self {
         match error {
             Error::Database(error) => of_database(error.as_ref()),
             // The driver could not put it into its format.
@@ -35,7 +35,7 @@ impl Trouble {
     }
 
     /// Whether one of several messages is to blame, and which shows when they are tried apart.
-    pub(crate) fn is_of_one_message(self) -> bool {
+    pub fn is_of_one_message(self) -> bool {
         matches!(self, Self::Row | Self::TooBig)
     }
 }
