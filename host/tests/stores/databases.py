@@ -9,37 +9,47 @@ import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
-import time
 
-SECONDS = 60.0
+from private import SECONDS, PrivateAuthority, PrivateDisk, free_port, run, wait_until
+
 PASSWORD = "hunter2-never-seen"
 
 
 class Server:
-    """A database server below `directory`. It is ended with the `with` block."""
+    """A database server below `directory`. It is ended with the `with` block.
+
+    With `room` its data has a file system of its own, of so many megabytes, that only it can see.
+    """
 
     user = "nobody"
 
-    def __init__(self, directory):
+    def __init__(self, directory, room=None):
         self.directory = pathlib.Path(directory)
         self.data = self.directory / "data"
         self.directory.mkdir(mode=0o755)
         self.port = free_port()
-        self.process = None
+        self.process = self._disk = None
         for folder in (self.data, self.directory / "run"):
             folder.mkdir(mode=0o700)
             self.give(folder)
-        self.install()
-        self.start()
-        self.prepare()
+        try:
+            if room:
+                self._disk = PrivateDisk(self.data, room, self.user)
+            self.install()
+            self.start()
+            self.prepare()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.kill()
+        if self._disk:
+            self._disk.close()
 
     def give(self, path):
         if os.getuid() == 0:
@@ -47,10 +57,14 @@ class Server:
 
     def as_user(self, command):
         words = [str(word) for word in command]
-        if os.getuid() != 0:
-            return words
-        account = pwd.getpwnam(self.user)
-        return ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", *words]
+        if os.getuid() == 0:
+            account = pwd.getpwnam(self.user)
+            words = ["setpriv", f"--reuid={account.pw_uid}", f"--regid={account.pw_gid}", "--clear-groups", *words]
+        return [*self._disk.inside(), *words] if self._disk else words
+
+    def full(self):
+        """While the block runs, there is no room left on its disk."""
+        return self._disk.full()
 
     def start(self):
         """Starts it and waits until it answers."""
@@ -59,7 +73,7 @@ class Server:
                 self.as_user(self.command()), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                 cwd=self.data,
             )  # fmt: skip
-        wait(lambda: self.answers() or self.process.poll() is not None, "the database server answers")
+        wait_until("the database server answers", lambda: self.answers() or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.user} did not start: {(self.directory / 'output').read_text()[-2000:]}")
 
@@ -101,15 +115,20 @@ class MariaDb(Server):
 
     def install(self):
         install = ["mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--skip-test-db", "--skip-name-resolve"]
-        run(self.as_user([*install, "--auth-root-authentication-method=normal"]), cwd=self.data)
+        run(self.as_user([*install, "--auth-root-authentication-method=normal", *self._small()]), cwd=self.data)
 
     def command(self):
         files = {"socket": "run/sock", "pid-file": "run/pid"}
-        if (self.directory / "tls" / "cert.pem").exists():
-            files |= {"ssl-ca": "tls/ca.pem", "ssl-cert": "tls/cert.pem", "ssl-key": "tls/key.pem"}
+        if (self.directory / "tls" / "server.pem").exists():
+            files |= {"ssl-ca": "tls/ca.pem", "ssl-cert": "tls/server.pem", "ssl-key": "tls/server.key"}
         options = [f"--{option}={self.directory / path}" for option, path in files.items()]
+        options += self._small()
         return ["mariadbd", "--no-defaults", f"--datadir={self.data}", f"--port={self.port}", "--bind-address=127.0.0.1",
                 "--skip-name-resolve", "--max-allowed-packet=1M", "--innodb-flush-log-at-trx-commit=1", *options]  # fmt: skip
+
+    def _small(self):
+        """On a small disk as little beforehand as can be."""
+        return ["--innodb-log-file-size=4M", "--innodb-data-file-path=ibdata1:24M:autoextend", "--innodb-undo-tablespaces=0", "--innodb-buffer-pool-size=8M"] if self._disk else []
 
     def prepare(self):
         self.run_client("CREATE DATABASE mail", database="")
@@ -125,8 +144,17 @@ class MariaDb(Server):
     def answers(self):
         return self.run_client("SELECT 1", database="").returncode == 0
 
-    def dsn(self, account="mail", more=""):
-        return f"{account}@tcp(127.0.0.1:{self.port})/mail{more}"
+    def dsn(self, account="mail", more="", port=None):
+        return f"{account}@tcp(127.0.0.1:{port or self.port})/mail{more}"
+
+    def socket_dsn(self):
+        return f"mail@unix({self.directory}/run/sock)/mail"
+
+    def change_password(self, password):
+        self.ask(f"ALTER USER mail@'%' IDENTIFIED BY '{password}'")
+        # Those who are in stay in otherwise.
+        for (number,) in self.ask("SELECT id FROM information_schema.processlist WHERE user = 'mail'"):
+            self.run_client(f"KILL {number}")
 
     def forbid(self):
         self.ask("SET GLOBAL read_only = ON")
@@ -154,8 +182,8 @@ class Postgres(Server):
     def command(self):
         tls = self.directory / "tls"
         options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.directory / "run"}
-        if (tls / "cert.pem").exists():
-            options |= {"ssl": "on", "ssl_cert_file": tls / "cert.pem", "ssl_key_file": tls / "key.pem"}
+        if (tls / "server.pem").exists():
+            options |= {"ssl": "on", "ssl_cert_file": tls / "server.pem", "ssl_key_file": tls / "server.key"}
         return [program("postgres"), "-D", self.data, *(word for key, value in options.items() for word in ("-c", f"{key}={value}"))]
 
     def prepare(self):
@@ -173,6 +201,14 @@ class Postgres(Server):
     def answers(self):
         return self.run_client("SELECT 1", "postgres").returncode == 0
 
+    def socket_dsn(self):
+        return f"postgres://mail@localhost:{self.port}/mail?host={self.directory}/run"
+
+    def change_password(self, password):
+        self.ask(f"ALTER ROLE mail PASSWORD '{password}'")
+        # Those who are in stay in otherwise.
+        self.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'mail'")
+
     def dsn(self, account="mail", more=""):
         return f"postgres://{account}@127.0.0.1:{self.port}/mail{more}"
 
@@ -183,18 +219,15 @@ class Postgres(Server):
         self.ask("ALTER TABLE new_mail OWNER TO mail; GRANT ALL ON new_mail TO mail")
 
 
-def certify(directory, owner):
-    """A private authority and a server's certificate for 127.0.0.1 below `directory/tls`."""
-    tls = pathlib.Path(directory) / "tls"
-    tls.mkdir(mode=0o755)
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    for name, subject in (("ca", "Private authority"), ("other", "Another authority")):
-        run(["openssl", "req", "-x509", *key, "-subj", f"/CN={subject}", "-keyout", tls / f"{name}.key", "-out", tls / f"{name}.pem"])
-    run(["openssl", "req", "-x509", *key, "-subj", "/CN=database", "-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE",
-         "-CA", tls / "ca.pem", "-CAkey", tls / "ca.key", "-keyout", tls / "key.pem", "-out", tls / "cert.pem"])  # fmt: skip
-    (tls / "key.pem").chmod(0o600)
-    for file in ("key.pem", "cert.pem", "ca.pem"):
-        owner.give(tls / file)
+def certify(server):
+    """Gives a server a certificate, and starts it again with it; the authority."""
+    authority = PrivateAuthority(server.directory / "tls")
+    for file in (authority.key, authority.cert, authority.ca):
+        server.give(file)
+    authority.key.chmod(0o600)
+    server.kill()
+    server.start()
+    return authority
 
 
 def program(name):
@@ -203,21 +236,10 @@ def program(name):
     return str(found[-1]) if found else name
 
 
-def run(command, **more):
-    words = [str(word) for word in command]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL, **more)
-    if done.returncode != 0:
-        raise RuntimeError(f"{words[0]}: {(done.stderr or done.stdout).strip()[-1500:]}")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def wait(condition, what, seconds=SECONDS):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {seconds} s: {what}")
-        time.sleep(0.02)
+def missing():
+    """The Debian packages that are missing, if any."""
+    programs = {"mariadb-server": "mariadbd", "mariadb-client": "mariadb", "postgresql-client": "psql", "util-linux": "setpriv"}
+    absent = [package for package, name in programs.items() if not shutil.which(name)]
+    if not pathlib.Path(program("initdb")).is_file():
+        absent.append("postgresql")
+    return " ".join(absent)

@@ -13,7 +13,9 @@ import time
 
 import php_fpm
 from php_fpm import PHP, PhpFpm
-from serving import Load, Serving, arguments_of, expect, mail_of, play, wait_until
+from private import wait_until
+from sending import Load, mail_of
+from serving import Serving, arguments_of, expect, play
 
 CHAIN = "HeadersParser|Header|FastCGI"
 SECRET = "s3cret-of-the-test"
@@ -242,7 +244,7 @@ def killed_in_mid_load(arguments, directory):
     for tcp in (False, True):
         own = directory / ("tcp" if tcp else "unix")
         with PhpFpm(own / "php", tcp=tcp) as php, serve(arguments, own, fcgi_config(php, validate="php/validate.php")) as serving:
-            load = Load(serving.port, connections=16, each=30)
+            load = Load(serving, connections=16, each=30)
             for count in (60, 180, 320):
                 load.wait_for(count)
                 php.kill()
@@ -258,7 +260,7 @@ def killed_in_mid_load(arguments, directory):
 def reloaded_and_recycled_in_mid_load(arguments, directory):
     with PhpFpm(directory / "php", settings="pm.max_requests = 20") as php:
         with serve(arguments, directory, fcgi_config(php)) as serving:
-            load = Load(serving.port, connections=16, each=30)
+            load = Load(serving, connections=16, each=30)
             for count in (100, 250):
                 load.wait_for(count)
                 php.reload()
@@ -272,7 +274,7 @@ def more_connections_than_processes(arguments, directory):
     with PhpFpm(directory / "php", processes=2) as php:
         config = fcgi_config(php, fcgi_connections=16, fcgi_keep_alive_seconds=60, gw_save_timeout="10s")
         with serve(arguments, directory, config) as serving:
-            load = Load(serving.port, connections=16, each=20, again=False)
+            load = Load(serving, connections=16, each=20, again=False)
             took = load.finish()
             text, fault = same_mails(load, php)
             yield f"{text} ({took:.1f} s)", fault
@@ -285,7 +287,7 @@ def kept_connections_and_one_for_each(arguments, directory):
         with PhpFpm(own / "php") as php:
             config = fcgi_config(php, "tests/php/given.php", validate="php/validate.php", fcgi_keep_alive_seconds=seconds)
             with serve(arguments, own, config) as serving:
-                load = Load(serving.port, connections=8, each=60, again=False)
+                load = Load(serving, connections=8, each=60, again=False)
                 took = load.finish()
                 yield f"kept for {seconds} s: {480 / took:.0f} mails a second, each checked and stored", expect(
                     len(load.acknowledged) == 480, f"{load.deferred[:2]} {load.other[:2]}"
@@ -314,7 +316,7 @@ def full_queue(arguments, directory):
 
 def the_end_of_the_daemon(arguments, directory):
     with PhpFpm(directory / "php") as php, serve(arguments, directory, fcgi_config(php)) as serving:
-        load = Load(serving.port, connections=16, each=40, again=False)
+        load = Load(serving, connections=16, each=40, again=False)
         load.wait_for(150)
         status = serving.stop()
         load.finish()

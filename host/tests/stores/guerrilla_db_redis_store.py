@@ -3,7 +3,10 @@
 What matters most is counted to the message: what was acknowledged has its rows, once, also when MariaDB or Redis is killed in between.
 """
 
+import base64
+import concurrent.futures
 import contextlib
+import os
 import pathlib
 import signal
 import socket
@@ -12,11 +15,13 @@ import threading
 import time
 import zlib
 
-import mariadb_server
+import databases
 import redis_server
-from mariadb_server import PASSWORD, MariaDb
+from databases import PASSWORD, MariaDb
+from private import PrivateAuthority
 from redis_server import DURABLE, RedisServer
-from serving import Load, Serving, arguments_of, expect, mail_of, play
+from sending import Load, mail, mail_of
+from serving import Refused, Serving, arguments_of, expect, play
 
 README = pathlib.Path(__file__).resolve().parents[3] / "plugins" / "guerrilla-db-redis" / "README.md"
 
@@ -29,16 +34,14 @@ def table():
 def config_of(redis, maria, **keys):
     return {
         "save_process": "HeadersParser|Header|Hasher|GuerrillaRedisDB", "primary_mail_host": "mx.example.test",
-        "mail_table": "new_mail", "sql_driver": "mysql", "sql_dsn": f"mail@tcp(127.0.0.1:{maria.port})/mail",
+        "mail_table": "new_mail", "sql_driver": "mysql", "sql_dsn": maria.dsn(),
         "sql_password": {"env": "DATABASE_PASSWORD"}, "redis_interface": redis.interface, "redis_expire_seconds": 600, **keys,
     }
 
 
 def serve(arguments, directory, config, name="guerrillad"):
-    own = directory / name
-    own.mkdir()
     environment = {"PATH": "/usr/bin:/bin", "DATABASE_PASSWORD": PASSWORD}
-    return Serving(arguments, own, config, ["guerrilla-db-redis"], environment=environment)
+    return Serving(arguments, directory / name, config, ["guerrilla-db-redis"], environment=environment)
 
 
 def value_of(redis, key):
@@ -93,7 +96,7 @@ def killed_in_mid_load(arguments, directory):
     with RedisServer(directory / "redis", *DURABLE) as redis, MariaDb(directory / "maria") as maria:
         maria.ask(table())
         with serve(arguments, directory, config_of(redis, maria)) as serving:
-            load = Load(serving.port, connections=16, each=60, recipients=("a@grr.la", "b@grr.la"))
+            load = Load(serving, connections=16, each=60, recipients=("a@grr.la", "b@grr.la"))
             load.wait_for(150)
             maria.kill()
             maria.start()
@@ -120,16 +123,19 @@ def killed_in_mid_load(arguments, directory):
             )
 
 
-class AnswerEater:
-    """Stands between guerrillad and MariaDB, and keeps the answers to the first few COMMITs to itself: it closes instead."""
+class Between:
+    """Stands between guerrillad and MariaDB. What `cut` says about octets of a client decides what becomes of the connection."""
 
-    def __init__(self, port, commits):
-        self.eaten, self._commits, self._port = 0, commits, port
+    def __init__(self, port):
+        self.cuts, self._port = 0, port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self._listener.close()
 
     def _accept(self):
@@ -138,71 +144,102 @@ class AnswerEater:
                 client = self._listener.accept()[0]
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._port))
-            swallow = threading.Event()
-            for source, sink, watch in ((client, server, True), (server, client, False)):
-                threading.Thread(target=self._pass_on, args=(source, sink, swallow, watch), daemon=True).start()
+            connection = Connection(client, socket.create_connection(("127.0.0.1", self._port)))
+            for way in (self._to_server, self._to_client):
+                threading.Thread(target=way, args=(connection,), daemon=True).start()
 
-    def _pass_on(self, source, sink, swallow, watch):
-        try:
-            while octets := source.recv(65536):
-                # A command of its own: five octets of header and kind, and the word.
-                if watch and octets[5:] == b"COMMIT" and self.eaten < self._commits:
-                    self.eaten += 1
-                    swallow.set()
-                if swallow.is_set() and not watch:
-                    break
-                sink.sendall(octets)
-        except OSError:
-            pass
-        for end in (source, sink):
+    def _to_server(self, connection):
+        with connection.until_it_ends():
+            while octets := connection.client.recv(65536):
+                connection.unanswered += len(octets)
+                self.look(connection, octets)
+                connection.server.sendall(octets)
+
+    def _to_client(self, connection):
+        with connection.until_it_ends():
+            while (octets := connection.server.recv(65536)) and not connection.is_cut:
+                connection.unanswered = 0
+                connection.client.sendall(octets)
+
+
+class Connection:
+    def __init__(self, client, server):
+        self.client, self.server, self.is_cut, self.unanswered = client, server, False, 0
+
+    @contextlib.contextmanager
+    def until_it_ends(self):
+        with contextlib.suppress(OSError):
+            yield
+        for end in (self.client, self.server):
             with contextlib.suppress(OSError):
                 # A close alone would leave the other thread's read, and so the connection, as they are.
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
 
 
+class AnswerEater(Between):
+    """Keeps the answers to the first few COMMITs to itself: it closes instead."""
+
+    def __init__(self, port, commits):
+        super().__init__(port)
+        self._commits = commits
+
+    def look(self, connection, octets):
+        # A command of its own: five octets of header and kind, and the word.
+        if octets[5:] == b"COMMIT" and self.cuts < self._commits:
+            self.cuts += 1
+            connection.is_cut = True
+
+
+class Choosy(Between):
+    """Ends the connection when a statement has more than 200,000 octets."""
+
+    def look(self, connection, octets):
+        if connection.unanswered > 200_000:
+            self.cuts += 1
+            raise ConnectionError("too much")
+
+
 def answers_to_commit_that_are_lost(arguments, directory):
     with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria") as maria:
         maria.ask(table())
-        eater = AnswerEater(maria.port, commits=5)
-        dsn = f"mail@tcp(127.0.0.1:{eater.port})/mail?tls=false"
-        with serve(arguments, directory, config_of(redis, maria, sql_dsn=dsn)) as serving:
-            load = Load(serving.port, connections=8, each=25)
+        with AnswerEater(maria.port, commits=5) as eater, serve(
+            arguments, directory, config_of(redis, maria, sql_dsn=maria.dsn(more="?tls=false", port=eater.port))
+        ) as serving:
+            load = Load(serving, connections=8, each=25)
             load.finish()
             subjects = sorted(row[0] for row in maria.ask("SELECT subject FROM new_mail"))
-            yield "five transactions were committed without an answer", expect(eater.eaten == 5, eater.eaten)
+            yield "five transactions were committed without an answer", expect(eater.cuts == 5, eater.cuts)
             yield f"{len(load.acknowledged)} acknowledged = {len(subjects)} rows, each once", expect(
                 subjects == sorted(load.acknowledged) and len(subjects) == 200,
                 f"{len(subjects)} rows, {len(set(subjects))} different, {load.deferred[:2]}",
             )
-        eater.close()
 
 
 def stopped_and_read_only(arguments, directory):
     with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria") as maria:
         maria.ask(table())
         with serve(arguments, directory, config_of(redis, maria, gw_save_timeout="4s", redis_timeout_seconds=1)) as serving:
-            maria.process.send_signal(signal.SIGSTOP)
-            load = Load(serving.port, connections=10, each=1, again=False)
+            maria.freeze()
+            load = Load(serving, connections=10, each=1, again=False)
             time.sleep(1)
-            maria.process.send_signal(signal.SIGCONT)
+            maria.thaw()
             load.finish()
             yield "a short halt of MariaDB delays mail", expect(len(load.acknowledged) == 10, load.deferred[:2])
-            maria.process.send_signal(signal.SIGSTOP)
+            maria.freeze()
             begun = time.monotonic()
             reply = serving.send(mail_of(100))
             took = time.monotonic() - begun
-            maria.process.send_signal(signal.SIGCONT)
+            maria.thaw()
             yield "a long one defers it in time", expect(reply.startswith("451 4.3.0") and took < 4.0, f"{reply} after {took}")
             redis.signal(signal.SIGSTOP)
             reply = serving.send(mail_of(101))
             redis.signal(signal.SIGCONT)
             yield "a Redis that hangs costs a second and no mail", expect(reply.startswith("250"), reply)
-            maria.ask("SET GLOBAL read_only = ON")
+            maria.forbid()
             reply = serving.send(mail_of(102))
             yield "a read-only database defers with 451", expect(reply.startswith("451 4.3.0"), reply)
-            maria.ask("SET GLOBAL read_only = OFF")
+            maria.allow()
             reply = serving.send(mail_of(103))
             yield "and the next mail is stored", expect(reply.startswith("250"), reply)
             stored = {row[0] for row in maria.ask("SELECT subject FROM new_mail")}
@@ -216,7 +253,7 @@ def the_end_of_the_daemon(arguments, directory):
     with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria") as maria:
         maria.ask(table())
         with serve(arguments, directory, config_of(redis, maria)) as serving:
-            load = Load(serving.port, connections=16, each=60, again=False)
+            load = Load(serving, connections=16, each=60, again=False)
             load.wait_for(200)
             status = serving.stop()
             load.finish()
@@ -227,10 +264,107 @@ def the_end_of_the_daemon(arguments, directory):
             )
 
 
+def other_ways_to_the_database(arguments, directory):
+    with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria") as maria:
+        maria.ask(table())
+        url = {"sql_dsn": f"mysql://mail:{PASSWORD}@127.0.0.1:{maria.port}/mail", "sql_password": None}
+        for name, keys in {"its socket": {"sql_dsn": maria.socket_dsn()}, "a URL": url}.items():
+            with serve(arguments, directory, config_of(redis, maria, **keys), name.replace(" ", "-")) as serving:
+                reply = serving.send(mail_of(0))
+                rows = maria.ask(f"SELECT subject FROM new_mail WHERE hash = '{reply.rpartition(' ')[2]}'")
+                yield f"rows by {name}", expect(rows == [["mail-0"]], f"{reply} {rows}")
+                yield f"by {name}: the password is not in the log", expect(PASSWORD not in serving.whole_log(), "it is")
+        authority, other = databases.certify(maria), PrivateAuthority(directory / "other")
+        # An account that insists on TLS.
+        config = config_of(redis, maria, sql_dsn=maria.dsn("tls"), sql_ca_file=str(authority.ca))
+        with serve(arguments, directory, config, "tls") as serving:
+            reply = serving.send(mail_of(1))
+            rows = maria.ask(f"SELECT subject FROM new_mail WHERE hash = '{reply.rpartition(' ')[2]}'")
+            yield "rows over TLS", expect(rows == [["mail-1"]], f"{reply} {rows}")
+        config |= {"sql_ca_file": str(other.ca), "gw_save_timeout": "2s"}
+        with serve(arguments, directory, config, "other-authority") as serving:
+            reply = serving.send(mail_of(2))
+            yield "a server that another authority vouches for gets nothing", expect(reply.startswith("451 4.3.0"), reply)
+            yield "and the log says why", expect(serving.logs("UnknownIssuer"), serving.log()[-500:])
+        config |= {"sql_ca_file": str(authority.ca), "sql_password": f"not-{PASSWORD}"}
+        try:
+            with serve(arguments, directory, config, "wrong-password"):
+                yield "a wrong password is an error at start", "the daemon starts"
+        except Refused as refused:
+            fine = refused.status == 78 and "Access denied" in str(refused) and PASSWORD not in str(refused)
+            yield "a wrong password is an error at start", expect(fine, refused)
+
+
+def a_full_disk(arguments, directory):
+    """Small rows: MariaDB 10.11 aborts when it has to take back a large one and has no room for that."""
+    with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria", room=64) as maria:
+        maria.ask(table())
+        with serve(arguments, directory, config_of(redis, maria)) as serving:
+            replies = {}
+
+            def send(number):
+                reply = replies[f"mail-{number}"] = serving.send(mail_of(number))
+                return reply
+
+            send(0)
+            with maria.full():
+                number = next(number for number in range(1, 1000) if not send(number).startswith("250"))
+                reply = replies[f"mail-{number}"]
+                yield f"mail {number} has no room, and is deferred with 452", expect(reply.startswith("452 4.3.1"), reply)
+                reply = send(1000)
+                yield "as is the next", expect(reply.startswith("452 4.3.1"), reply)
+            reply = send(1001)
+            yield "with room again the next mail is stored", expect(reply.startswith("250"), reply)
+            stored = {row[0] for row in maria.ask("SELECT subject FROM new_mail")}
+            acknowledged = {name for name, reply in replies.items() if reply.startswith("250")}
+            yield f"{len(acknowledged)} acknowledged = {len(stored)} rows", expect(stored == acknowledged, stored ^ acknowledged)
+
+
+def large(name, size=250_000):
+    """A mail that does not become smaller by compression."""
+    return mail(name, base64.encodebytes(os.urandom(size * 3 // 4)).replace(b"\n", b"\r\n"))
+
+
+def a_mail_that_is_too_large(arguments, directory):
+    """Redis is away, so that the rows carry the messages."""
+    with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria") as maria:
+        maria.ask(table())
+        redis.kill()
+        keys = {"redis_connections": 1, "gw_save_timeout": "6s"}
+        with serve(arguments, directory, config_of(redis, maria, **keys), "told") as serving:
+            yield from one_among_others("the database says so", serving, maria, 0, 1_500_000)
+        with Choosy(maria.port) as choosy:
+            config = config_of(redis, maria, **keys, sql_dsn=maria.dsn(more="?tls=false", port=choosy.port))
+            with serve(arguments, directory, config, "cut") as serving:
+                yield from one_among_others("the connection is lost", serving, maria, 10, 500_000)
+            # More often than a batch is tried together.
+            yield f"it was lost again and again ({choosy.cuts} times)", expect(choosy.cuts > 5, choosy.cuts)
+
+
+def one_among_others(name, serving, maria, number, size):
+    serving.send(mail_of(number))
+    maria.freeze()
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        # Those that come while it hangs are a batch.
+        others = [pool.submit(serving.send, mail_of(number + 1))]
+        too_large = pool.submit(serving.send, large("large", size))
+        others += [pool.submit(serving.send, mail_of(number)) for number in range(number + 2, number + 10)]
+        time.sleep(1)
+        maria.thaw()
+        too_large, others = too_large.result(), [future.result() for future in others]
+    yield f"{name}: the others in its batch are stored", expect(all(reply.startswith("250") for reply in others), others)
+    yield f"{name}: it is deferred", expect(too_large.startswith("451 4.3.0"), too_large)
+    subjects = sorted(row[0] for row in maria.ask("SELECT subject FROM new_mail"))
+    yield f"{name}: each once", expect(subjects == sorted(f"mail-{n}" for n in range(number + 10)), subjects)
+    log = serving.whole_log()
+    yield f"{name}: no fault is counted against the processor", expect("fault" not in log and "no answer within" not in log, log[-800:])
+
+
 if __name__ == "__main__":
-    if redis_server.missing() or mariadb_server.missing():
-        sys.exit(f"missing Debian packages: {redis_server.missing()} {mariadb_server.missing()}")
+    if redis_server.missing() or databases.missing():
+        sys.exit(f"missing Debian packages: {redis_server.missing()} {databases.missing()}")
     scenes = [
-        rows_and_bodies, killed_in_mid_load, answers_to_commit_that_are_lost, stopped_and_read_only, the_end_of_the_daemon,
+        rows_and_bodies, other_ways_to_the_database, killed_in_mid_load, answers_to_commit_that_are_lost, stopped_and_read_only,
+        a_full_disk, a_mail_that_is_too_large, the_end_of_the_daemon,
     ]
     sys.exit(play(scenes, arguments_of(__doc__)))

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 
-from serving import SECONDS, wait_until
+from private import SECONDS, free_port, wait_until
 
 PHP = pathlib.Path(__file__).resolve().parents[3] / "plugins" / "fastcgi"
 
@@ -90,9 +90,3 @@ class PhpFpm:
         """The envelopes that save.php has stored and their messages."""
         paths = sorted(self.mails.glob("*.json"))
         return [(json.loads(path.read_text()), path.with_suffix(".eml").read_bytes()) for path in paths]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 
-from serving import SECONDS, wait_until
+from private import SECONDS, wait_until
 
 
 def free_port():
@@ -34,23 +34,23 @@ DURABLE = ["--appendonly", "yes", "--appendfsync", "always"]
 class RedisServer:
     """One redis-server (or sentinel, with a config file). Ended by its own pid."""
 
-    def __init__(self, directory, *options, port=None, tls=None, sentinel=None, socket_only=False):
+    def __init__(self, directory, *options, port=None, tls=None, client_certificates="no", sentinel=None, socket_only=False):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.port = 0 if socket_only else (port or free_port())
         self.socket = self.directory / "redis.sock"
         self.tls = tls
         self.cli_options = []
+        place = self._tls_options(client_certificates) if tls else ["--port", str(self.port)]
+        place += ["--bind", "127.0.0.1", "--dir", str(self.directory)]
         if sentinel is not None:
             config = self.directory / "sentinel.conf"
-            config.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {self.directory}\n{sentinel}\n")
-            self._command = ["redis-server", str(config), "--sentinel"]
+            config.write_text(f"{sentinel}\n")
+            self._command = ["redis-server", str(config), "--sentinel", *place]
         else:
-            place = ["--tls-port", str(self.port), "--port", "0"] if tls else ["--port", str(self.port)]
             self._command = [
-                "redis-server", *place, "--bind", "127.0.0.1", "--dir", str(self.directory), "--save", "",
-                "--unixsocket", str(self.socket), "--unixsocketperm", "700", "--enable-protected-configs", "yes",
-                *(tls.server_options() if tls else []), *options,
+                "redis-server", *place, "--save", "", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
+                "--enable-protected-configs", "yes", *options,
             ]
         self.process = None
         self.start()
@@ -88,9 +88,19 @@ class RedisServer:
 
     def try_cli(self, *words):
         place = ["-s", str(self.socket)] if not self.port else ["-p", str(self.port)]
-        tls = self.tls.client_options() if self.tls else []
-        command = ["redis-cli", *place, *tls, *self.cli_options, "--no-auth-warning", *words]
+        command = ["redis-cli", *place, *self._cli_tls(), *self.cli_options, "--no-auth-warning", *words]
         return subprocess.run(command, capture_output=True, timeout=SECONDS, check=False).stdout.decode("latin-1")
+
+    def _tls_options(self, client_certificates):
+        return [
+            "--port", "0", "--tls-port", str(self.port), "--tls-replication", "yes", "--tls-auth-clients", client_certificates,
+            "--tls-cert-file", str(self.tls.cert), "--tls-key-file", str(self.tls.key), "--tls-ca-cert-file", str(self.tls.ca),
+        ]
+
+    def _cli_tls(self):
+        if not self.tls:
+            return []
+        return ["--tls", "--cacert", str(self.tls.ca), "--cert", str(self.tls.client_cert), "--key", str(self.tls.client_key)]
 
     def cli(self, *words):
         """What redis-cli prints, without the last line end."""
@@ -110,39 +120,9 @@ class RedisServer:
         """Of all stored mails, by one redis-cli that reads its commands from a file."""
         commands = "".join(f"GET {key}\n" for key in self.keys() if key != "mails")
         place = ["-s", str(self.socket)] if not self.port else ["-p", str(self.port)]
-        command = ["redis-cli", "--raw", *place, *self.cli_options]
+        command = ["redis-cli", "--raw", *place, *self._cli_tls(), *self.cli_options]
         said = subprocess.run(command, input=commands.encode(), capture_output=True, timeout=SECONDS, check=True).stdout
         return sorted(re.findall(r"^Subject: (mail-\d+)\r?$", said.decode("latin-1"), re.MULTILINE))
-
-
-class PrivateAuthority:
-    """A certificate authority with one server's certificate, made by openssl."""
-
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.ca, self.cert, self.key = (self.directory / name for name in ("ca.pem", "server.pem", "server.key"))
-        ca_key, request, extensions = (self.directory / name for name in ("ca.key", "server.csr", "extensions"))
-        extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
-        new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        self._openssl("req", "-x509", *new_key, "-keyout", ca_key, "-out", self.ca, "-days", "2", "-subj", "/CN=test authority")
-        self._openssl("req", *new_key, "-keyout", self.key, "-out", request, "-subj", "/CN=localhost")
-        self._openssl(
-            "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", ca_key, "-CAcreateserial", "-days", "2",
-            "-extfile", extensions, "-out", self.cert,
-        )
-
-    def server_options(self):
-        return [
-            "--tls-cert-file", str(self.cert), "--tls-key-file", str(self.key), "--tls-ca-cert-file", str(self.ca),
-            "--tls-auth-clients", "no",
-        ]
-
-    def client_options(self):
-        return ["--tls", "--cacert", str(self.ca)]
-
-    def _openssl(self, *words):
-        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=SECONDS)
 
 
 def cluster(directory, count=3):

@@ -13,8 +13,10 @@ import time
 import zlib
 
 import redis_server
-from redis_server import DURABLE, PrivateAuthority, RedisServer
-from serving import Load, Serving, arguments_of, expect, mail_of, play, wait_until
+from private import PrivateAuthority, wait_until
+from redis_server import DURABLE, RedisServer
+from sending import Load, mail_of
+from serving import Refused, Serving, arguments_of, expect, play
 
 CHAIN = "HeadersParser|Header|Hasher|Redis"
 SECRET = "s3cret-of-the-test"
@@ -103,11 +105,32 @@ def password_and_database(arguments, directory):
         own = directory / "wrong"
         own.mkdir()
         config = redis_config(redis, redis_username="mailer", redis_password=f"not-{SECRET}")
-        with serve(arguments, own, config, start=False) as serving:
-            wait_until("the end", lambda: serving.process.poll() is not None)
-            said = serving.output.read_text() + serving.log()
-            yield "a wrong password is an error at start", expect(serving.process.returncode == 78 and "uthentication" in said, said)
+        try:
+            with serve(arguments, own, config):
+                yield "a wrong password is an error at start", "the daemon starts"
+        except Refused as refused:
+            said = str(refused)
+            yield "a wrong password is an error at start", expect(refused.status == 78 and "uthentication" in said, said)
             yield "and the error does not repeat it", expect(SECRET not in said, said)
+
+
+def another_password_at_a_reload(arguments, directory):
+    password = directory / "password"
+    password.write_text(f"{SECRET}\n")
+    with RedisServer(directory / "redis", "--requirepass", SECRET) as redis:
+        redis.cli_options = ["-a", SECRET]
+        with serve(arguments, directory, redis_config(redis, redis_password={"file": str(password)})) as serving:
+            yield "a mail with the first", fault_of_mail(serving.send(mail_of(0)), redis)
+            another = f"another-{SECRET}"
+            redis.cli("CONFIG", "SET", "requirepass", another)
+            redis.cli_options = ["-a", another]
+            redis.cli("CLIENT", "KILL", "TYPE", "normal")
+            refused = serving.send(mail_of(0))
+            yield "one that is no longer good defers", expect(refused.startswith("451 4.3.0"), refused)
+            password.write_text(f"{another}\n")
+            serving.reload()
+            yield "a mail with the one that the file holds at the reload", fault_of_mail(serving.send(mail_of(0)), redis)
+            yield "neither is in the log", expect(SECRET not in serving.whole_log(), "it is")
 
 
 def tls_with_a_private_authority(arguments, directory):
@@ -126,6 +149,19 @@ def tls_with_a_private_authority(arguments, directory):
                 reply = serving.send(mail_of(0))
                 yield f"a server that {name} did not vouch for gets nothing", expect(reply.startswith("451"), reply)
                 yield f"{name}: the log says why", expect(serving.logs("invalid peer certificate"), serving.log()[-500:])
+
+
+def certificates_of_clients(arguments, directory):
+    authority = PrivateAuthority(directory / "authority")
+    with RedisServer(directory / "redis", tls=authority, client_certificates="yes") as redis:
+        config = redis_config(redis, redis_interface=f"rediss://{redis.interface}", redis_tls_ca_file=str(authority.ca))
+        own = {"redis_tls_cert_file": str(authority.client_cert), "redis_tls_key_file": str(authority.client_key)}
+        with serve(arguments, directory / "with", {**config, **own}) as serving:
+            yield "a mail of a client with a certificate", fault_of_mail(serving.send(mail_of(0)), redis)
+        with serve(arguments, directory / "without", {**config, "gw_save_timeout": "2s"}) as serving:
+            reply = serving.send(mail_of(0))
+            yield "one without is turned away by the server, and defers", expect(reply.startswith("451 4.3.0"), reply)
+            yield "the log has the server's word", expect(serving.logs("CertificateRequired"), serving.log()[-500:])
 
 
 def unix_socket(arguments, directory):
@@ -151,7 +187,7 @@ def away_at_start(arguments, directory):
 
 def killed_in_mid_load(arguments, directory):
     with RedisServer(directory / "redis", *DURABLE) as redis, serve(arguments, directory, redis_config(redis)) as serving:
-        load = Load(serving.port, connections=16, each=150)
+        load = Load(serving, connections=16, each=150)
         for count in (300, 900, 1500):
             load.wait_for(count)
             redis.kill()
@@ -177,13 +213,13 @@ def stopped_and_slow(arguments, directory):
             yield "a mail before", fault_of_mail(serving.send(mail_of(0)), redis)
             redis.signal(signal.SIGSTOP)
             begun = time.monotonic()
-            load = Load(serving.port, connections=20, each=1, again=False)
+            load = Load(serving, connections=20, each=1, again=False)
             load.finish()
             took = time.monotonic() - begun
             yield "who waits for a server that hangs is deferred in time", expect(
                 len(load.deferred) == 20 and 3.0 < took < 4.5, f"{load.deferred[:2]} {load.other[:2]} after {took}"
             )
-            load = Load(serving.port, connections=20, each=1, again=False)
+            load = Load(serving, connections=20, each=1, again=False)
             time.sleep(1.5)
             redis.signal(signal.SIGCONT)
             took = load.finish()
@@ -240,7 +276,7 @@ def stream_for_consumers(arguments, directory):
             yield "and all recipients", expect(to == ["a@example.test", '"b c"@example.test'], to)
             size = len(redis.value(fields["key"]))
             yield "and its size", expect(int(fields["size"]) == size, f"{fields['size']}, {size}")
-            load = Load(serving.port, connections=8, each=50)
+            load = Load(serving, connections=8, each=50)
             load.wait_for(100)
             redis.kill()
             redis.start()
@@ -255,7 +291,7 @@ def stream_for_consumers(arguments, directory):
         own.mkdir()
         config = redis_config(redis, redis_stream="short", redis_stream_max_length=100)
         with serve(arguments, own, config) as serving:
-            load = Load(serving.port, connections=8, each=50)
+            load = Load(serving, connections=8, each=50)
             load.finish()
             length = int(redis.cli("XLEN", "short"))
             yield "a stream may be cut to a length", expect(100 <= length < 300, length)
@@ -267,7 +303,7 @@ def three_nodes_of_a_cluster(arguments, directory):
         config = redis_config(nodes[0], redis_cluster=True)
         config["redis_interface"] = ", ".join(node.interface for node in nodes[:2])
         with serve(arguments, directory, config) as serving:
-            load = Load(serving.port, connections=16, each=50)
+            load = Load(serving, connections=16, each=50)
             load.wait_for(200)
             nodes[2].kill()
             time.sleep(0.5)
@@ -285,21 +321,32 @@ def three_nodes_of_a_cluster(arguments, directory):
 
 
 def failover_by_sentinel(arguments, directory):
-    master = RedisServer(directory / "master", *DURABLE)
-    replicas = [RedisServer(directory / f"replica{n}", "--replicaof", "127.0.0.1", str(master.port), *DURABLE) for n in (1, 2)]
+    yield from failover(arguments, directory, {})
+
+
+def failover_by_sentinel_over_tls(arguments, directory):
+    authority = PrivateAuthority(directory / "authority")
+    yield from failover(arguments, directory, {"tls": authority}, redis_tls_ca_file=str(authority.ca))
+
+
+def failover(arguments, directory, more, **keys):
+    master = RedisServer(directory / "master", *DURABLE, **more)
+    replicas = [RedisServer(directory / f"replica{n}", "--replicaof", "127.0.0.1", str(master.port), *DURABLE, **more) for n in (1, 2)]
     watch = (
         f"sentinel monitor mymaster 127.0.0.1 {master.port} 1\nsentinel down-after-milliseconds mymaster 700\n"
         "sentinel failover-timeout mymaster 4000"
     )
-    sentinel = RedisServer(directory / "sentinel", sentinel=watch)
+    sentinel = RedisServer(directory / "sentinel", sentinel=watch, **more)
     servers = [master, *replicas, sentinel]
     try:
         for replica in replicas:
             wait_until("the replica follows", lambda replica=replica: "master_link_status:up" in replica.cli("INFO", "replication"))
         wait_until("the sentinel knows them", lambda: "num-slaves\n2" in sentinel.cli("SENTINEL", "MASTER", "mymaster"))
-        config = redis_config(sentinel, redis_sentinel_master="mymaster", redis_wait_replicas=1, gw_save_timeout="20s")
+        config = redis_config(sentinel, redis_sentinel_master="mymaster", redis_wait_replicas=1, gw_save_timeout="20s", **keys)
+        if more:
+            config["redis_interface"] = f"rediss://{sentinel.interface}"
         with serve(arguments, directory, config) as serving:
-            load = Load(serving.port, connections=8, each=50)
+            load = Load(serving, connections=8, each=50)
             load.wait_for(100)
             master.kill()
             took = load.finish()
@@ -320,7 +367,7 @@ def failover_by_sentinel(arguments, directory):
 
 def the_end_of_the_daemon(arguments, directory):
     with RedisServer(directory / "redis", *DURABLE) as redis, serve(arguments, directory, redis_config(redis)) as serving:
-        load = Load(serving.port, connections=16, each=100, again=False)
+        load = Load(serving, connections=16, each=100, again=False)
         load.wait_for(300)
         status = serving.stop()
         load.finish()
@@ -332,9 +379,10 @@ def the_end_of_the_daemon(arguments, directory):
 
 
 SCENES = [
-    one_key_for_a_message, compressed_mail, without_hasher, password_and_database, tls_with_a_private_authority, unix_socket,
+    one_key_for_a_message, compressed_mail, without_hasher, password_and_database, another_password_at_a_reload,
+    tls_with_a_private_authority, certificates_of_clients, unix_socket,
     away_at_start, killed_in_mid_load, stopped_and_slow, refused_writes, stream_for_consumers, three_nodes_of_a_cluster,
-    failover_by_sentinel, the_end_of_the_daemon,
+    failover_by_sentinel, failover_by_sentinel_over_tls, the_end_of_the_daemon,
 ]
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the tests of storing processors share: guerrillad with a chain of the test's own, clients that load it, and the report."""
+"""What the tests of storing processors share: guerrillad with a chain of the test's own, and the report."""
 
 import argparse
 import json
@@ -6,22 +6,28 @@ import pathlib
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
-SECONDS = 30.0
+from private import SECONDS, wait_until
+from sending import Client
+
 RELEASE = pathlib.Path(__file__).resolve().parents[3] / "target" / "release"
+LISTENING = re.compile(r"listening on (\S+):(\d+) as ")
 
 
 def arguments_of(description):
     options = argparse.ArgumentParser(description=description)
+    options.add_argument("--only", default="", help="only scenes whose name contains this")
+    return parsed(options)
+
+
+def parsed(options):
+    """The command line, with the options that say what is tested."""
     options.add_argument("--daemon", type=pathlib.Path, default=RELEASE / "guerrillad", help="the binary (default: %(default)s)")
     options.add_argument("--plugins", type=pathlib.Path, default=RELEASE / "plugins", help="its plugins (default: %(default)s)")
-    options.add_argument("--only", default="", help="only scenes whose name contains this")
     arguments = options.parse_args()
     arguments.daemon, arguments.plugins = arguments.daemon.resolve(), arguments.plugins.resolve()
     if not arguments.daemon.is_file():
@@ -32,13 +38,18 @@ def arguments_of(description):
 
 
 def play(scenes, arguments):
-    """Plays each scene in a directory of its own; a scene yields (check, fault or None). The exit status."""
+    """Plays each scene in a directory of its own; a scene yields (check, fault or None). The exit status.
+
+    A scene is a function of the arguments and its directory, or such a one with a name of its own: (name, function).
+    """
     passed, failed = 0, 0
     for scene in scenes:
-        name = scene.__name__.replace("_", " ")
+        name, scene = scene if isinstance(scene, tuple) else (scene.__name__.replace("_", " "), scene)
         if arguments.only not in name:
             continue
         directory = pathlib.Path(tempfile.mkdtemp(prefix="guerrillad-store-"))
+        # Servers may be another user.
+        directory.chmod(0o755)
         begun = time.monotonic()
         try:
             for check, fault in scene(arguments, directory):
@@ -51,7 +62,8 @@ def play(scenes, arguments):
             shutil.rmtree(directory, ignore_errors=True)
         print(f"-- {name}: {time.monotonic() - begun:.1f} s", flush=True)
     print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    # A run that checked nothing has proved nothing.
+    return 1 if failed or not passed else 0
 
 
 def expect(condition, otherwise):
@@ -59,22 +71,23 @@ def expect(condition, otherwise):
     return None if condition else str(otherwise)
 
 
-def wait_until(what, condition, seconds=SECONDS):
-    """The first true value of `condition()`."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.01)
-    raise RuntimeError(f"{what}: not within {seconds} s")
+class Refused(RuntimeError):
+    """The daemon did not start."""
+
+    def __init__(self, status, said):
+        super().__init__(f"exit status {status}: {said.strip()}")
+        self.status = status
 
 
 class Serving:
-    """One guerrillad that takes all mail at a port of 127.0.0.1 and hands it to the chain of `backend_config`."""
+    """One guerrillad that takes all mail at a port of 127.0.0.1 and ::1 and hands it to the chain of `backend_config`.
 
-    def __init__(self, arguments, directory, backend_config, plugins, environment=None, start=True):
+    `starter` are words before the command. With `start` off it is started, but not waited for.
+    """
+
+    def __init__(self, arguments, directory, backend_config, plugins, environment=None, start=True, starter=()):
         self.directory = pathlib.Path(directory)
+        self.directory.mkdir(mode=0o755, exist_ok=True)
         self.log_file = self.directory / "log"
         self.output = self.directory / "output"
         plugins_dir = self.directory / "plugins"
@@ -88,21 +101,19 @@ class Serving:
             "allowed_hosts": ["."],
             "backend_config": {"primary_mail_host": "mx.example.test", **backend_config},
             "servers": [
-                {"is_enabled": True, "listen_interface": "127.0.0.1:0", "host_name": "mx.example.test", "max_clients": 500}
+                {"is_enabled": True, "listen_interface": f"{host}:0", "host_name": "mx.example.test", "timeout": 60, "max_clients": 500}
+                for host in ("127.0.0.1", "[::1]")
             ],
         }
         path = self.directory / "config.json"
         path.write_text(json.dumps(config, indent=4))
-        command = [arguments.daemon, "serve", "-c", path, "--plugins-dir", plugins_dir]
-        with open(self.output, "wb") as output:
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory, env=environment
-            )
+        self._command = [*starter, arguments.daemon, "serve", "-c", path, "--plugins-dir", plugins_dir]
+        self._environment = environment
+        self.process = None
+        self._ports = {}
+        self._launch()
         if start:
-            wait_until("guerrillad starts", lambda: " ready" in self.log() or self.process.poll() is not None)
-            if self.process.poll() is not None:
-                raise RuntimeError(f"guerrillad did not start: {self.output.read_text()} {self.log()}")
-            self.port = int(re.search(r"listening on 127\.0\.0\.1:(\d+) as", self.log())[1])
+            self._wait_for_ports()
 
     def __enter__(self):
         return self
@@ -110,8 +121,24 @@ class Serving:
     def __exit__(self, *_):
         self.stop()
 
+    def _launch(self):
+        with open(self.output, "wb") as output:
+            self.process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory, env=self._environment
+            )
+
+    def _wait_for_ports(self):
+        wait_until("guerrillad starts", lambda: " ready" in self.log() or self.process.poll() is not None)
+        if self.process.poll() is not None:
+            raise Refused(self.process.returncode, self.output.read_text() + self.log())
+        self._ports = {host.strip("[]"): int(port) for host, port in LISTENING.findall(self.log())}
+
+    @property
+    def port(self):
+        return self._ports["127.0.0.1"]
+
     def log(self):
-        return self.log_file.read_text() if self.log_file.exists() else ""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
     def logs(self, text):
         """Whether the log says so; it is written behind the daemon's back."""
@@ -135,107 +162,27 @@ class Serving:
             self.process.kill()
             return self.process.wait()
 
-    def client(self):
-        return Client(self.port)
+    def crash_and_start(self):
+        """SIGKILL, and another one in its place, at other ports."""
+        self.process.kill()
+        self.process.wait()
+        self.log_file.unlink()
+        self._launch()
+        self._wait_for_ports()
 
-    def send(self, mail, recipients=("you@example.test",), sender="me@example.com"):
+    def reload(self):
+        """SIGHUP; waits until the daemon has answered it in its log."""
+        before = len(self.log())
+        self.process.send_signal(signal.SIGHUP)
+        wait_until("the reload", lambda: re.search(r"config_change:|not reloaded|nothing has changed", self.log()[before:]))
+
+    def client(self, host="127.0.0.1"):
+        return Client(host, self._ports[host])
+
+    def send(self, mail, recipients=("you@example.test",), sender="me@example.com", host="127.0.0.1"):
         """The reply to one mail of a client of its own."""
-        client = self.client()
+        client = self.client(host)
         try:
             return client.mail(mail, recipients, sender)
         finally:
-            client.close()
-
-
-class Client:
-    """One connection that has said EHLO."""
-
-    def __init__(self, port):
-        self._socket = socket.create_connection(("127.0.0.1", port), SECONDS)
-        self._replies = self._socket.makefile("rb")
-        self._reply()
-        self._ask("EHLO client.example")
-
-    def mail(self, mail, recipients=("you@example.test",), sender="me@example.com"):
-        """Sends one mail (bytes, no line of it begins with a dot); the last reply to it."""
-        commands = [f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{to}>" for to in recipients), "DATA"]
-        self._socket.sendall("".join(f"{command}\r\n" for command in commands).encode())
-        replies = [self._reply() for _ in commands]
-        if not replies[-1].startswith("354"):
-            return next(reply for reply in replies if reply[0] in "45")
-        self._socket.sendall(mail + b".\r\n")
-        return self._reply()
-
-    def close(self):
-        self._socket.close()
-
-    def _ask(self, command):
-        self._socket.sendall(f"{command}\r\n".encode())
-        return self._reply()
-
-    def _reply(self):
-        lines = []
-        while not lines or lines[-1][3:4] == "-":
-            line = self._replies.readline().decode()
-            if not line.endswith("\n"):
-                raise ConnectionError(f"closed instead of a reply, behind {lines}")
-            lines.append(line.rstrip("\r\n"))
-        return "\n".join(lines)
-
-
-def mail_of(number, size=400):
-    """A mail that its subject tells from all others."""
-    line = b"All work and no play makes Jack a dull boy.\r\n"
-    head = f"Subject: mail-{number}\r\nFrom: <me@example.com>\r\nTo: <you@example.test>\r\n\r\n"
-    return head.encode() + line * (size // len(line) + 1)
-
-
-class Load:
-    """Many clients that send numbered mails, each one mail after the other, and again what is deferred."""
-
-    def __init__(self, port, connections, each, again=True, recipients=("you@example.test",)):
-        self.acknowledged, self.deferred, self.other = {}, [], []
-        self._port, self._each, self._again, self._recipients = port, each, again, recipients
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._client, args=(n,), daemon=True) for n in range(connections)]
-        self._begun = time.monotonic()
-        for thread in self._threads:
-            thread.start()
-
-    def count(self):
-        with self._lock:
-            return len(self.acknowledged)
-
-    def wait_for(self, count):
-        wait_until(f"{count} acknowledged mails", lambda: self.count() >= count)
-
-    def finish(self, seconds=90.0):
-        """Waits for all clients; how long they took."""
-        deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        if any(thread.is_alive() for thread in self._threads):
-            raise RuntimeError(f"{self.count()} mails after {seconds} s, {len(self.deferred)} deferred, {self.other[:3]}")
-        return time.monotonic() - self._begun
-
-    def _client(self, number):
-        client = None
-        for index in range(self._each):
-            name = number * self._each + index
-            while True:
-                try:
-                    client = client or Client(self._port)
-                    reply = client.mail(mail_of(name), self._recipients)
-                except OSError as error:
-                    client, reply = None, f"--- {error}"
-                with self._lock:
-                    if reply.startswith("250"):
-                        self.acknowledged[f"mail-{name}"] = reply
-                    elif reply.startswith("4"):
-                        self.deferred.append(reply)
-                    else:
-                        self.other.append(reply)
-                if reply.startswith("250") or not self._again or reply[0] not in "4":
-                    break
-        if client:
             client.close()

@@ -2,7 +2,8 @@
 
 import sys
 
-from serving import Serving, arguments_of, expect, mail_of, play
+from sending import mail_of
+from serving import Serving, arguments_of, expect, play
 
 
 def patterns_decide(arguments, directory):
