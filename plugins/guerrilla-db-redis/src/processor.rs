@@ -14,6 +14,7 @@ pub struct GuerrillaRedisDb {
     host: Host,
     store: Store,
     connections: usize,
+    batch: usize,
 }
 
 impl BatchPlugin for GuerrillaRedisDb {
@@ -30,8 +31,9 @@ impl BatchPlugin for GuerrillaRedisDb {
         let own: Config = read(&config)?;
         let table = Table::new(database::options(&own)?, database::table(&own.mail_table)?);
         let connections = usize::from(keys.redis_connections).max(1);
+        let batch = keys.redis_batch.get().into();
         let store = Store::new(host, own, RedisPool::new(&keys)?, table);
-        Ok(Self { host, store, connections })
+        Ok(Self { host, store, connections, batch })
     }
 
     /// Servers that are away are waited for; one that answers and refuses us is a mistake in the configuration.
@@ -47,6 +49,10 @@ impl BatchPlugin for GuerrillaRedisDb {
             }
         }
         Ok(())
+    }
+
+    fn max_batch(&self) -> usize {
+        self.batch
     }
 
     fn writers(&self) -> usize {

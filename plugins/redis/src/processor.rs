@@ -12,6 +12,7 @@ pub struct Redis {
     host: Host,
     store: Store,
     connections: usize,
+    batch: usize,
 }
 
 impl BatchPlugin for Redis {
@@ -31,8 +32,9 @@ impl BatchPlugin for Redis {
             );
         }
         let connections = usize::from(keys.redis_connections).max(1);
+        let batch = keys.redis_batch.get().into();
         let store = Store::new(host, own, RedisPool::new(&keys)?);
-        Ok(Self { host, store, connections })
+        Ok(Self { host, store, connections, batch })
     }
 
     /// A server that is away is waited for: which of the two starts first does not matter. One that answers and refuses us is a
@@ -47,6 +49,10 @@ impl BatchPlugin for Redis {
             }
             Err(refused) => Err(format!("{pool}: {refused}")),
         }
+    }
+
+    fn max_batch(&self) -> usize {
+        self.batch
     }
 
     fn writers(&self) -> usize {

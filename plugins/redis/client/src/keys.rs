@@ -1,6 +1,6 @@
 //! The keys that say where Redis is and how long it keeps what it is given, as operators write them.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use guerrilla_plugin_api::Secret;
 use serde::Deserialize;
@@ -45,9 +45,16 @@ pub struct RedisKeys {
     /// Most connections at a time; each writes a batch.
     #[serde(default = "two")]
     pub redis_connections: u8,
+    /// Most messages that are written together.
+    #[serde(default = "most_together")]
+    pub redis_batch: NonZeroU16,
     /// Seconds that one attempt to connect and to write a batch may take.
     #[serde(default = "five")]
     pub redis_timeout_seconds: u16,
+}
+
+const fn most_together() -> NonZeroU16 {
+    const { NonZeroU16::new(256).unwrap() }
 }
 
 const fn two() -> u8 {
