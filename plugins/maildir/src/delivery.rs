@@ -12,18 +12,21 @@
 //! Messages of different connections are synced side by side, each by its own thread, and the journal's commit is shared by
 //! all that wait for it. The other way is to group them: one thread writes a file for each, syncs the file system, moves all, and
 //! syncs each directory once. Measured against each other by turns (`examples/durable.rs`: 100 clients, 10 KB, 16 threads, ext4, two
-//! processors; medians of six and five turns; mails/s and seconds of processor time for 10,000):
+//! processors; medians of four to six turns; mails/s and seconds of processor time for 10,000):
 //!
-//! | | 20 maildirs | one maildir |
-//! | --- | --- | --- |
-//! | a disk that others write to: side by side | 960, 8.3 | 630, 10.4 |
-//! | ... grouped | 410, 7.9 | 880, 5.4 |
-//! | a file system in memory: side by side | 2700, 1.2 | 2600, 1.1 |
-//! | ... grouped | 5900, 0.5 | 4000, 0.6 |
+//! | | one maildir | 10 | 20 | 1000 |
+//! | --- | --- | --- | --- | --- |
+//! | a disk of its own: side by side | 1440, 10.1 | 2540, 6.0 | | 1730, 7.6 |
+//! | ... grouped | 1740, 5.2 | 1630, 5.8 | | 840, 11.0 |
+//! | a disk that others write to: side by side | 630, 10.4 | | 960, 8.3 | |
+//! | ... grouped | 880, 5.4 | | 410, 7.9 | |
+//! | a file system in memory: side by side | 2600, 1.1 | | 2700, 1.2 | |
+//! | ... grouped | 4000, 0.6 | | 5900, 0.5 | |
 //!
-//! Grouping is the cheaper one where a sync costs next to nothing. On a disk a group waits for its slowest member twice, and for
-//! whatever else is dirty on the file system, so that with many maildirs, which is what maildirs are for, it is half
-//! as fast. (Syncing each file of a group by itself, in one thread or in eight, is slower still.) Hence side by side.
+//! Grouping is the cheaper one where a sync costs next to nothing or all mail is for one maildir. On a disk a group waits for its
+//! slowest member twice, and for whatever else is dirty on the file system, so that with several maildirs, which is what
+//! maildirs are for, it is half to two thirds as fast. (Syncing each file of a group by itself, in one thread or in eight, is slower
+//! still.) Hence side by side.
 //!
 //! Limits: at most [`GROUP`] files or directories, and the handles of one maildir, are open at a time.
 
