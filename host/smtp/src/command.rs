@@ -73,6 +73,23 @@ impl Verb {
     }
 }
 
+/// How many command lines have come, by verb, in the order of [`COMMANDS`]. A count stops at 65,535.
+pub type CommandCounts = [u16; COMMANDS.len()];
+
+/// The names that commands are counted by; the last is for lines whose verb this server has not heard of.
+pub const COMMANDS: [&str; 20] = [
+    "rcpt", "mail", "data", "ehlo", "quit", "bdat", "helo", "rset", "noop", "starttls", "lhlo",
+    "vrfy", "help", "expn", "auth", "etrn", "turn", "xclient", "xforward", "unknown",
+];
+
+/// Counts a line by its verb.
+pub(crate) fn count(line: &[u8], commands: &mut CommandCounts) {
+    let end = line.iter().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(line.len());
+    let known = VERBS.iter().position(|(name, _)| name.eq_ignore_ascii_case(&line[..end]));
+    let count = &mut commands[known.unwrap_or(COMMANDS.len() - 1)];
+    *count = count.saturating_add(1);
+}
+
 /// RFC 5321 4.5.3.1.4: a command line, CRLF included.
 pub(crate) const LINE_LIMIT: usize = 512;
 
@@ -117,6 +134,23 @@ mod tests {
         for no_verb in [&b"NOOPX"[..], b"NOO", b"", b" NOOP", b"NOOP\tx", b"DATABASE", b"\xff"] {
             assert_eq!(Command::parse(no_verb).verb, None);
         }
+    }
+
+    #[test]
+    fn every_verb_is_counted_by_its_name() {
+        let counted = |line: &[u8]| {
+            let mut commands = CommandCounts::default();
+            count(line, &mut commands);
+            COMMANDS[commands.iter().position(|count| *count == 1).unwrap()]
+        };
+        for (name, _) in VERBS {
+            let line = [name, &b" argument"[..]].concat();
+            assert_eq!(counted(&line).as_bytes(), name.to_ascii_lowercase());
+        }
+        for no_verb in [&b"NOOPX"[..], b"", b" NOOP"] {
+            assert_eq!(counted(no_verb), "unknown");
+        }
+        assert_eq!((counted(b"noop"), COMMANDS.len()), ("noop", VERBS.len() + 1));
     }
 
     #[test]

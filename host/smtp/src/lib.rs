@@ -109,7 +109,7 @@ mod settings;
 mod xclient;
 mod xtext;
 
-pub use command::LONGEST_LINE;
+pub use command::{COMMANDS, CommandCounts, LONGEST_LINE};
 pub use data::{Decoded, DotDecoder};
 pub use domain::Domain;
 pub use parameters::{

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::LONGEST_LINE;
+use crate::command::{CommandCounts, LONGEST_LINE, count};
 use crate::data::DotDecoder;
 use crate::line::{Line, next_line, skip_line};
 use crate::question::{CloseReason, HelloVerb, Question, Step, Waiting};
@@ -77,12 +77,23 @@ impl Session {
     /// reads more only on [`Step::NeedInput`]; up to [`LONGEST_LINE`] bytes may
     /// then be left, so its buffer must be larger than that.
     pub fn receive<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> (usize, Step<'a>) {
+        self.receive_counting(input, out, &mut CommandCounts::default())
+    }
+
+    /// The same, and adds the command lines that it takes to `commands`: for drivers that keep figures. Lines that are too
+    /// long for any command are not counted.
+    pub fn receive_counting<'a>(
+        &mut self,
+        input: &'a [u8],
+        out: &mut Vec<u8>,
+        commands: &mut CommandCounts,
+    ) -> (usize, Step<'a>) {
         let mut used = 0;
         loop {
             if let Some(step) = self.owed(out) {
                 return (used, step);
             }
-            let (taken, step) = self.advance(&input[used..], out);
+            let (taken, step) = self.advance(&input[used..], out, commands);
             used += taken;
             if let Some(step) = step {
                 return (used, step);
@@ -208,12 +219,18 @@ impl Session {
         self.pause_due.take().map(Step::Pause)
     }
 
-    fn advance<'a>(&mut self, input: &'a [u8], out: &mut Vec<u8>) -> (usize, Option<Step<'a>>) {
+    fn advance<'a>(
+        &mut self,
+        input: &'a [u8],
+        out: &mut Vec<u8>,
+        commands: &mut CommandCounts,
+    ) -> (usize, Option<Step<'a>>) {
         match &mut self.state {
             State::Opening => (0, Some(self.ask(Pending::Connect, Question::Connect))),
             State::Commands => match next_line(input, LONGEST_LINE) {
                 Line::Complete(line) => {
                     let used = line.len() + 2;
+                    count(line, commands);
                     (used, self.line(line, input.len() > used, out))
                 }
                 Line::Partial => (0, Some(Step::NeedInput)),

@@ -9,6 +9,7 @@
 //! alone, a TCP address must be one of loopback.
 
 mod metrics;
+mod process;
 mod state;
 mod status;
 
@@ -24,7 +25,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
 
 use crate::net::Sockets;
-pub(crate) use state::Daemon;
+pub(crate) use state::{Daemon, since_1970};
 
 /// The admin interface while it is served. Dropped, it ends.
 pub(crate) struct Admin {

@@ -1,10 +1,11 @@
 //! What the admin interface may look at.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
+use crate::mail::Budget;
 use crate::net::{Policy, Server};
 
 /// A daemon, as far as it may be looked at while it runs.
@@ -14,27 +15,52 @@ pub(crate) struct Daemon {
     pub(crate) servers: Arc<ArcSwap<Vec<Arc<Server>>>>,
     /// What the next transaction goes by.
     pub(crate) policy: Arc<ArcSwap<Policy>>,
+    /// Memory for messages.
+    pub(crate) budget: Arc<Budget>,
     /// How reloads have ended.
     pub(crate) reloads: Arc<Reloads>,
+    /// When it began, since 1970.
+    pub(crate) began: Duration,
 }
 
 /// How reloads have ended.
 #[derive(Debug, Default)]
-pub(crate) struct Reloads {
-    done: AtomicU64,
-    refused: AtomicU64,
+pub(crate) struct Reloads(Mutex<Outcomes>);
+
+/// Reloads by outcome.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outcomes {
+    pub(crate) done: u64,
+    /// They have changed nothing.
+    pub(crate) refused: u64,
+    pub(crate) last: Option<Outcome>,
+}
+
+/// How one has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) done: bool,
+    /// When, in seconds since 1970.
+    pub(crate) at: i64,
 }
 
 impl Reloads {
     /// One has been done, or has changed nothing.
     pub(crate) fn note(&self, done: bool) {
-        let count = if done { &self.done } else { &self.refused };
-        count.fetch_add(1, Ordering::Relaxed);
+        let mut outcomes = self.lock();
+        let count = if done { &mut outcomes.done } else { &mut outcomes.refused };
+        *count += 1;
+        let at = i64::try_from(since_1970().as_secs()).unwrap_or_default();
+        outcomes.last = Some(Outcome { done, at });
     }
 
-    /// Done, refused.
-    pub(crate) fn read(&self) -> (u64, u64) {
-        (self.done.load(Ordering::Relaxed), self.refused.load(Ordering::Relaxed))
+    /// All that is known.
+    pub(crate) fn read(&self) -> Outcomes {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outcomes> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -49,4 +75,9 @@ impl Daemon {
         let stage = policy.pipeline.paused()?;
         Some(format!("{stage} has failed too often and is not called for now"))
     }
+}
+
+/// The time now.
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }

@@ -150,13 +150,13 @@ impl Running<'_> {
     }
 
     async fn try_reload(&mut self) -> Result<(), String> {
-        let (config, notes) = configuration(self.args).map_err(|error| error.to_string())?;
+        let (config, notes) = self.usable(configuration(self.args))?;
         for note in notes {
             tracing::warn!("{note}");
         }
         let moved = config.pid_file != self.daemon.config().pid_file;
         let pid_file = match config.pid_file.as_deref().filter(|_| moved) {
-            Some(path) => Some(PidFile::create(path).map_err(|error| error.to_string())?),
+            Some(path) => Some(self.usable(PidFile::create(path))?),
             None => None,
         };
         let changes = self.daemon.reload(config).await.map_err(|error| error.to_string())?;
@@ -171,6 +171,14 @@ impl Running<'_> {
         }
         tracing::info!("reloaded, {} changes", changes.len());
         Ok(())
+    }
+
+    /// What the daemon is not even asked to take counts as a reload that it has refused.
+    fn usable<T, E: std::fmt::Display>(&self, found: Result<T, E>) -> Result<T, String> {
+        found.map_err(|error| {
+            self.daemon.refuse_reload();
+            error.to_string()
+        })
     }
 
     fn reopen_logs(&self) {

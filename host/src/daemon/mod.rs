@@ -99,13 +99,16 @@ impl Daemon {
         let policy =
             Policy { allowed_hosts: config.allowed_hosts.clone(), pipeline: Arc::new(pipeline) };
         let policy = Arc::new(ArcSwap::from_pointee(policy));
+        let budget = Arc::new(Budget::new(config.spool.max_memory));
         let observed = admin::Daemon {
             servers: Arc::default(),
             policy: Arc::clone(&policy),
+            budget: Arc::clone(&budget),
             reloads: Arc::default(),
+            began: admin::since_1970(),
         };
         let mut daemon = Self {
-            budget: Arc::new(Budget::new(config.spool.max_memory)),
+            budget,
             config: Arc::new(config),
             shards,
             listeners: Listeners::default(),
@@ -173,6 +176,11 @@ impl Daemon {
         // It has happened; this only lets the caller know when the last socket is closed.
         let _ = tokio::time::timeout(SOCKETS_CLOSE, self.listeners.closed()).await;
         Ok(changes)
+    }
+
+    /// Counts a reload that has come to nothing before there was a configuration.
+    pub(crate) fn refuse_reload(&self) {
+        self.observed.reloads.note(false);
     }
 
     fn put(&mut self, config: Arc<Config>, prepared: Prepared, present: &Present) -> Vec<Change> {

@@ -74,8 +74,12 @@ async fn admit(
         let opened = Instant::now();
         let patience = server.patience.idle;
         let wire = &mut arrival.wire;
-        if let Err(error) = tls.handshake(wire, &mut client, patience, &server.stop).await {
-            account::of_connection(&client, &Ended::Handshake(error), opened.elapsed());
+        let shaken = tls.handshake(wire, &mut client, patience, &server.stop).await;
+        server.tally().handshake(client.tls.as_deref(), shaken.as_ref().err());
+        if let Err(error) = shaken {
+            let ended = Ended::Handshake(error);
+            server.tally().closed(&ended);
+            account::of_connection(&client, &ended, opened.elapsed());
             return None;
         }
     }
@@ -117,7 +121,7 @@ async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntro
 async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
     let mut session = Session::new(Arc::clone(&server.settings), PeerTraits::default());
     let mut out = Vec::new();
-    server.tally().away();
+    server.tally().away(why);
     match why {
         TurnedAway::Ending => session.shutting_down(&mut out),
         _ => session.too_busy(&mut out),
@@ -127,6 +131,7 @@ async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
         // It waits for a handshake, which is more work than it may cause, and could make nothing of words in the clear.
         return;
     }
+    server.tally().said(&out);
     let _ = tokio::time::timeout(LAST_WORDS, arrival.wire.write_all(&out)).await;
     if let Ok(_place) = LINGERING.try_acquire() {
         tokio::select! {

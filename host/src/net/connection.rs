@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use guerrilla_plugin_abi::Phase;
-use guerrilla_smtp::{CloseReason, PeerTraits, Session, Step, Waiting};
+use guerrilla_smtp::{CloseReason, CommandCounts, PeerTraits, Session, Step, Waiting};
 use tokio::time::{Instant, Sleep};
 
 use super::account;
 use super::admission::Permit;
 use super::buffers::Buffers;
 use super::dialogue::{Asking, Dialogue};
-use super::patience::Patience;
+use super::patience::{Overstepped, Patience};
 use super::server::Server;
 use super::tls::HandshakeError;
 use super::wire::Wire;
@@ -62,7 +62,7 @@ enum Pending {
 enum Woken {
     Readable,
     Stop,
-    TimedOut,
+    TimedOut(Overstepped),
 }
 
 /// Why a connection has ended.
@@ -105,6 +105,7 @@ impl Connection {
         // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
         let ended;
         (txn, ended) = self.converse(txn).await;
+        self.server.tally().closed(&ended);
         account::of_connection(&txn.client, &ended, self.patience.lasted(Instant::now()));
         self.dialogue.closed(txn);
         if ended.is_by_us() {
@@ -176,7 +177,11 @@ impl Connection {
     /// Lets the session take in what has come, up to where something is to be waited for.
     fn advance(&mut self, buffers: &mut Buffers, txn: &mut Transaction) -> Pending {
         let (input, output) = buffers.both();
-        let (taken, step) = self.session.receive(input, output);
+        let mut commands = CommandCounts::default();
+        let (taken, step) = self.session.receive_counting(input, output, &mut commands);
+        if taken > 0 {
+            self.server.tally().heard(&commands);
+        }
         self.progressed |= taken > 0;
         let weight = if matches!(step, Step::Body(_)) { 1 } else { COMMAND_WEIGHT };
         self.turn += weight * taken as u64;
@@ -224,7 +229,10 @@ impl Connection {
         };
         let patience = self.server.patience.idle;
         let shaken = tls.handshake(&mut self.wire, &mut txn.client, patience, &self.server.stop);
-        shaken.await.map_err(Ended::Handshake)?;
+        let shaken = shaken.await;
+        let facts = txn.client.tls.as_deref();
+        self.server.tally().handshake(facts, shaken.as_ref().err());
+        shaken.map_err(Ended::Handshake)?;
         txn.client.helo = None;
         txn.client.esmtp = false;
         // What the proxy in front of us has said, it has not heard from the client.
@@ -256,7 +264,8 @@ impl Connection {
                 self.session.shutting_down(&mut buffers.output);
                 return Ok(());
             }
-            Woken::TimedOut => {
+            Woken::TimedOut(what) => {
+                self.server.tally().overstepped(what);
                 self.session.timed_out(&mut buffers.output);
                 return Ok(());
             }
@@ -295,8 +304,8 @@ impl Connection {
                 () = self.server.stop.cancelled(), if !self.stopping => return Ok(Woken::Stop),
                 () = &mut self.alarm => {
                     let now = Instant::now();
-                    if self.patience.is_over(self.session.in_transaction(), now) {
-                        return Ok(Woken::TimedOut);
+                    if let Some(what) = self.patience.over(self.session.in_transaction(), now) {
+                        return Ok(Woken::TimedOut(what));
                     }
                     self.alarm.as_mut().reset(self.patience.due(now));
                 }
@@ -319,6 +328,8 @@ impl Connection {
         if buffers.output.is_empty() {
             return Ok(());
         }
+        let tally = self.server.tally();
+        tally.said(&buffers.output);
         let written = self.wire.write_now(&buffers.output).map_err(Ended::Failed)?;
         if written < buffers.output.len() {
             Box::pin(self.write_slowly(&buffers.output[written..])).await?;
@@ -332,7 +343,10 @@ impl Connection {
         let patience = self.server.patience.for_reading(rest.len());
         match tokio::time::timeout(patience, self.wire.write_all(rest)).await {
             Ok(written) => written.map_err(Ended::Failed),
-            Err(_) => Err(Ended::Closed(CloseReason::TimedOut)),
+            Err(_) => {
+                self.server.tally().overstepped(Overstepped::Idle);
+                Err(Ended::Closed(CloseReason::TimedOut))
+            }
         }
     }
 }

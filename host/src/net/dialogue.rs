@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use guerrilla_plugin_abi::{Event, Phase, Status};
 use guerrilla_smtp::{
@@ -156,10 +157,11 @@ impl Dialogue {
             txn = policy.pipeline.tell(Event::OPENED, txn);
         }
         let size = txn.envelope.body.len();
+        let asking = (phase == Phase::SAVE).then(Instant::now);
         let asked = policy.pipeline.ask(phase, txn).await;
         txn = asked.txn;
-        if phase == Phase::SAVE {
-            self.server.tally().message(asked.decision.kind, size);
+        if let Some(asking) = asking {
+            self.server.tally().message(asked.decision.kind, size, asking.elapsed());
             account::of_message(&asked.decision, &txn, size);
         }
         let before = self.before.take();

@@ -39,4 +39,5 @@ pub use listener::BindError;
 pub(crate) use listener::{Sockets, bind};
 pub(crate) use proxied::fuzzing::proxy_header as fuzz_proxy_header;
 pub(crate) use server::{Policy, Server};
+pub(crate) use tally::Totals;
 pub use tls::TlsError;

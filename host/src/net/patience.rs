@@ -24,6 +24,17 @@ pub(super) struct Patience {
     body: Option<(Instant, u64)>,
 }
 
+/// What a client has not kept to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overstepped {
+    /// `timeout`.
+    Idle,
+    /// `session_timeout`.
+    Session,
+    /// `min_data_rate`.
+    Rate,
+}
+
 /// The bounds of a server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -84,12 +95,17 @@ impl Patience {
         }
     }
 
-    /// Whether the client has had its time. A message in hand may be finished beyond the end of the session, but
-    /// not for ever.
-    pub(super) fn is_over(&self, in_transaction: bool, now: Instant) -> bool {
-        let idle = now >= self.progress + self.limits.idle;
+    /// Whether the client has had its time, and by which limit. A message in hand may be finished beyond the end of the
+    /// session, but not for ever.
+    pub(super) fn over(&self, in_transaction: bool, now: Instant) -> Option<Overstepped> {
         let session = if in_transaction { self.limits.session * 2 } else { self.limits.session };
-        idle || now >= self.opened + session || self.is_body_too_slow(now)
+        if now >= self.progress + self.limits.idle {
+            Some(Overstepped::Idle)
+        } else if now >= self.opened + session {
+            Some(Overstepped::Session)
+        } else {
+            self.is_body_too_slow(now).then_some(Overstepped::Rate)
+        }
     }
 
     fn is_body_too_slow(&self, now: Instant) -> bool {
@@ -117,6 +133,12 @@ mod tests {
         Patience::new(Limits { idle: second(30), session: second(600), rate: 100 }, now)
     }
 
+    impl Patience {
+        fn is_over(&self, in_transaction: bool, now: Instant) -> bool {
+            self.over(in_transaction, now).is_some()
+        }
+    }
+
     fn at(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
     }
@@ -140,7 +162,8 @@ mod tests {
         for second in 1..=60 {
             patience.body(Some(99), at(start, second));
             patience.progressed(at(start, second));
-            assert_eq!(patience.is_over(true, at(start, second)), second >= 30, "{second}");
+            let over = (second >= 30).then_some(Overstepped::Rate);
+            assert_eq!(patience.over(true, at(start, second)), over, "{second}");
         }
         patience.body(None, at(start, 61));
         assert!(!patience.is_over(true, at(start, 61)), "the next body has its own time");

@@ -66,6 +66,8 @@ pub(super) struct Figures {
     times: Histogram,
     faults: [AtomicU64; FAULTS.len()],
     moved_to_pool: AtomicBool,
+    /// Calls that wait for one of its threads.
+    waiting: Arc<AtomicU64>,
     flights: Mutex<Flights>,
 }
 
@@ -90,6 +92,7 @@ impl Figures {
             times: Histogram::default(),
             faults: Default::default(),
             moved_to_pool: AtomicBool::new(false),
+            waiting: Arc::default(),
             flights: Mutex::default(),
         });
         all.push(Arc::clone(&new));
@@ -123,6 +126,11 @@ impl Figures {
 
     pub(super) fn moved_to_pool(&self) {
         self.moved_to_pool.store(true, Ordering::Relaxed);
+    }
+
+    /// Where its pool counts the calls that wait for a thread.
+    pub(super) fn waiting(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.waiting)
     }
 
     /// A call begins that may last; it ends when the answer is dropped.
@@ -159,6 +167,7 @@ impl Figures {
             times: self.times.read(),
             faults: FAULTS.into_iter().zip(self.faults.iter().map(load)).collect(),
             in_flight: flights.all.len(),
+            waiting: load(&self.waiting),
             lost_workers: flights.all.values().filter(is_lost).count(),
             moved_to_pool: self.moved_to_pool.load(Ordering::Relaxed),
         }
@@ -191,6 +200,8 @@ pub(crate) struct Snapshot {
     pub(crate) faults: Vec<(&'static str, u64)>,
     /// Calls in its pool and messages that it holds.
     pub(crate) in_flight: usize,
+    /// Calls that wait for one of its threads.
+    pub(crate) waiting: u64,
     /// Threads that have not come back by the deadline of what they were called for.
     pub(crate) lost_workers: usize,
     /// Whether it is called in a pool although it says that it never blocks.

@@ -6,20 +6,22 @@ use std::time::Duration;
 
 /// Counts by duration.
 #[derive(Debug, Default)]
-pub(super) struct Histogram {
+pub(crate) struct Histogram {
     counts: [AtomicU64; BUCKETS],
     /// Nanoseconds in all: enough for 584 years.
     sum: AtomicU64,
 }
 
 impl Histogram {
-    pub(super) fn record(&self, took: Duration) {
+    /// One has taken so long.
+    pub(crate) fn record(&self, took: Duration) {
         let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.counts[bucket(nanos)].fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    pub(super) fn read(&self) -> Times {
+    /// The counts at this moment.
+    pub(crate) fn read(&self) -> Times {
         let counts = self.counts.iter().map(|count| count.load(Ordering::Relaxed));
         Times {
             buckets: (0..BUCKETS).map(bound).zip(counts).collect(),
@@ -38,6 +40,19 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    /// Nothing was recorded.
+    pub(crate) fn none() -> Self {
+        Histogram::default().read()
+    }
+
+    /// Counts another one's together with these.
+    pub(crate) fn add(&mut self, more: &Self) {
+        for ((_, count), (_, more)) in self.buckets.iter_mut().zip(&more.buckets) {
+            *count += more;
+        }
+        self.sum += more.sum;
+    }
+
     /// How many were recorded.
     pub(crate) fn count(&self) -> u64 {
         self.buckets.iter().map(|(_, count)| count).sum()

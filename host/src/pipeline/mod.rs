@@ -36,5 +36,6 @@ pub(crate) use assemble::{AssembleError, assemble};
 pub(crate) use chain::Pipeline;
 pub(crate) use decision::{Decision, Kind};
 pub(crate) use figures::{Snapshot, figures};
+pub(crate) use histogram::{Histogram, Times};
 pub(crate) use settings::{misfits, settings};
 pub(crate) use survey::{chains, survey};

@@ -4,6 +4,7 @@
 //! started when there is work and no idle one, up to the limit, and end after a while without work.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -22,6 +23,8 @@ struct Shared {
     limit: usize,
     state: Mutex<State>,
     work: Condvar,
+    /// Calls that wait for a thread, for the figures.
+    waiting: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -35,10 +38,10 @@ struct State {
 type Job = Box<dyn FnOnce() + Send>;
 
 impl Pool {
-    /// A pool without threads yet.
-    pub(super) fn new(name: &str, limit: usize) -> Self {
-        let state = Mutex::default();
-        let shared = Shared { name: name.to_owned(), limit, state, work: Condvar::new() };
+    /// A pool without threads yet. `waiting` is kept at the number of calls that wait for one.
+    pub(super) fn new(name: &str, limit: usize, waiting: Arc<AtomicU64>) -> Self {
+        let (name, state, work) = (name.to_owned(), Mutex::default(), Condvar::new());
+        let shared = Shared { name, limit, state, work, waiting };
         Self { shared: Arc::new(shared) }
     }
 
@@ -54,6 +57,7 @@ impl Pool {
         });
         let mut state = self.shared.lock();
         state.queue.push_back(job);
+        self.shared.waiting.fetch_add(1, Ordering::Relaxed);
         if state.queue.len() > state.idle && state.threads < self.shared.limit {
             state.threads += 1;
             drop(state);
@@ -74,7 +78,8 @@ impl Pool {
             tracing::error!("{}: no thread for a blocking processor: {error}", self.shared.name);
             if state.threads == 0 {
                 // Nobody would ever come: dropping the jobs tells those who wait.
-                state.queue.clear();
+                let given_up = state.queue.drain(..).count();
+                self.shared.waiting.fetch_sub(given_up as u64, Ordering::Relaxed);
             }
         }
     }
@@ -97,6 +102,7 @@ impl Shared {
         let mut state = self.lock();
         loop {
             if let Some(job) = state.queue.pop_front() {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
                 drop(state);
                 job();
                 state = self.lock();
@@ -137,7 +143,8 @@ mod tests {
 
     #[test]
     fn no_more_threads_than_allowed_and_all_work_is_done() {
-        let pool = Pool::new("test", 2);
+        let waiting = Arc::<AtomicU64>::default();
+        let pool = Pool::new("test", 2, Arc::clone(&waiting));
         let (entered, entries) = mpsc::channel();
         let gate = Arc::new(Mutex::new(()));
         let closed = gate.lock().unwrap();
@@ -152,9 +159,10 @@ mod tests {
             })
             .collect();
         assert_eq!([entries.recv().unwrap(), entries.recv().unwrap()].len(), 2);
-        assert_eq!(pool.shared.lock().queue.len(), 3, "two run, three wait");
+        assert_eq!(waiting.load(Ordering::Relaxed), 3, "two run, three wait");
         drop(closed);
         let values: Vec<i32> = answers.into_iter().map(|a| a.blocking_recv().unwrap()).collect();
         assert_eq!(values, [0, 10, 20, 30, 40]);
+        assert_eq!(waiting.load(Ordering::Relaxed), 0);
     }
 }

@@ -70,15 +70,16 @@ pub(super) type Answer = Result<(Box<Transaction>, Status), Lost>;
 impl Stage {
     /// Puts an instance to work.
     pub(super) fn new(blueprint: Blueprint, processor: &Processor, instance: Instance) -> Self {
+        let about = About::new(&blueprint.name, &processor.name, blueprint.origin);
+        let figures = Figures::of(about);
         let pool = OnceLock::new();
         if processor.blocking != Blocking::NEVER {
-            pool.get_or_init(|| Pool::new(&blueprint.name, blueprint.threads));
+            pool.get_or_init(|| Pool::new(&blueprint.name, blueprint.threads, figures.waiting()));
         }
-        let about = About::new(&blueprint.name, &processor.name, blueprint.origin);
         Self {
             name: blueprint.name.clone(),
             breaker: Breaker::new(blueprint.policy),
-            figures: Figures::of(about),
+            figures,
             instance: Arc::new(instance),
             events: processor.events.clone(),
             awaits_settled: processor.awaits_settled,
@@ -200,7 +201,8 @@ impl Stage {
     /// It has taken long on a connection's own thread, again and again.
     #[cold]
     fn move_to_pool(&self, took: Duration) {
-        self.pool.get_or_init(|| Pool::new(&self.name, self.blueprint.threads));
+        self.pool
+            .get_or_init(|| Pool::new(&self.name, self.blueprint.threads, self.figures.waiting()));
         if !self.moved.swap(true, Ordering::Relaxed) {
             self.figures.moved_to_pool();
             tracing::warn!(

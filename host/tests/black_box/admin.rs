@@ -1,5 +1,7 @@
 //! The admin interface, asked by curl and read by Prometheus's own tool.
 
+mod metrics;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -8,6 +10,8 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::{Control, Daemon, PATIENCE, Setup};
+
+pub(crate) use metrics::await_metric;
 
 const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
@@ -23,7 +27,8 @@ fn page(socket: &Path, path: &str) -> (u16, String) {
     (code.parse().expect("a number"), text.to_owned())
 }
 
-fn with_admin(setup: Setup) -> Daemon {
+/// The daemon of a setup, with an admin interface in its directory.
+pub(crate) fn with_admin(setup: Setup) -> Daemon {
     let socket = setup.dir().join("admin.sock");
     setup.top("admin_listen", format!("unix:{}", socket.display())).start()
 }
@@ -68,26 +73,32 @@ fn promtool_has_nothing_to_object_to() {
     let daemon = with_admin(Setup::new());
     daemon.client().mail("a@example.com", &["test@example.test"], MESSAGE);
     let (_, text) = page(&daemon.dir().join("admin.sock"), "/metrics");
+    checked_by_promtool(daemon.dir(), &text);
+    daemon.stop();
+}
+
+/// Lets Prometheus's own tool read the metrics.
+#[track_caller]
+fn checked_by_promtool(dir: &Path, text: &str) {
     // promtool checks the older form, in which a counter is described by the name its lines have.
     let counters: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
         .collect();
     assert!(counters.len() >= 6, "{text}");
-    let older = counters.iter().fold(text.clone(), |text, name| {
+    let older = counters.iter().fold(text.to_owned(), |text, name| {
         let described =
             |word: &str| (format!("# {word} {name} "), format!("# {word} {name}_total "));
         let ((help, helps), (kind, kinds)) = (described("HELP"), described("TYPE"));
         text.replace(&help, &helps).replace(&kind, &kinds)
     });
-    let file = daemon.dir().join("metrics");
+    let file = dir.join("metrics");
     std::fs::write(&file, older).expect("our own directory");
     let mut promtool = Command::new("promtool");
     promtool.args(["check", "metrics"]).stdin(std::fs::File::open(&file).expect("there"));
     let output = promtool.output().expect("promtool runs (Debian package prometheus)");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{said}");
-    daemon.stop();
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod client;
 mod client_certificates;
 mod conversation;
+mod figures;
 mod files;
 mod lifetime;
 mod negotiation;
