@@ -12,3 +12,4 @@ pub mod observe;
 mod pipeline;
 pub mod plugins;
 mod processors;
+mod service;

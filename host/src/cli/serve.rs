@@ -1,16 +1,21 @@
 //! `guerrillad serve`: the life of the daemon, from its config to its last connection.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
+mod footing;
 mod signals;
 
 use super::{CONFIG, ServeArgs, complain};
 use crate::config::{Config, ConfigError, Loaded, default_path};
 use crate::daemon::{Daemon, Ended, PidFile, PidFileError, PluginWatch, StartError};
 use crate::observe::Log;
+use crate::service::manager::Manager;
+use crate::service::watchdog;
+use footing::Footing;
 use signals::{Signals, Wish};
 
 /// Runs until a signal ends it.
@@ -20,6 +25,14 @@ pub(super) fn run(args: &ServeArgs, verbose: bool) -> ExitCode {
         Err(error) => {
             complain(error);
             return ExitCode::from(CONFIG);
+        }
+    };
+    // While there is one thread; logs and all else belong to whom it has become then.
+    let footing = match footing::gain(&config, config_path(args).as_deref()) {
+        Ok(footing) => footing,
+        Err(failure) => {
+            complain(&failure.why);
+            return ExitCode::from(failure.code);
         }
     };
     let log = match Log::open(&config.log, verbose) {
@@ -33,9 +46,17 @@ pub(super) fn run(args: &ServeArgs, verbose: bool) -> ExitCode {
     for note in notes {
         tracing::warn!("{note}");
     }
+    footing.tell();
+    if footing.has_become.is_some()
+        && let Err(error) = configuration(args)
+    {
+        for line in error.to_string().lines() {
+            tracing::warn!("reloads will be refused, for the user cannot read it: {line}");
+        }
+    }
     let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => {
-            let outcome = runtime.block_on(live(args, config, &log));
+            let outcome = runtime.block_on(live(args, config, &log, footing));
             // A reload that hangs in a plugin does not keep the process.
             runtime.shutdown_background();
             outcome
@@ -68,6 +89,7 @@ impl From<StartError> for Failure {
             | StartError::Chains(_)
             | StartError::Tls { .. }
             | StartError::Log(_)
+            | StartError::Spool { .. }
             | StartError::FileLimit { .. } => CONFIG,
         };
         Self { code, why: error.to_string() }
@@ -81,17 +103,28 @@ impl From<PidFileError> for Failure {
 }
 
 /// Starts, obeys signals, ends.
-async fn live(args: &ServeArgs, config: Config, log: &Log) -> Result<(), Failure> {
+async fn live(
+    args: &ServeArgs,
+    config: Config,
+    log: &Log,
+    footing: Footing,
+) -> Result<(), Failure> {
     // Before anything else: a signal that comes during the start must not be lost, nor kill.
     let mut signals =
         Signals::watch().map_err(|error| Failure { code: 1, why: format!("signals: {error}") })?;
-    let pid_file = config.pid_file.as_deref().map(PidFile::create).transpose()?;
+    let Footing { manager, handover, pid_file, .. } = footing;
+    let pid_file = match (pid_file, config.pid_file.as_deref()) {
+        (None, Some(path)) => Some(PidFile::create(path)?),
+        (pid_file, _) => pid_file,
+    };
     tracing::info!("guerrillad {} starting", env!("CARGO_PKG_VERSION"));
     raise_file_limit();
     let mut watch = PluginWatch::of(&config);
-    let daemon = Daemon::builder().config(config).log(log.clone()).start()?;
+    let daemon = Daemon::builder().config(config).log(log.clone()).handover(handover).start()?;
     tracing::info!("ready");
-    let mut running = Running { args, daemon, pid_file };
+    tokio::spawn(watchdog::feed(manager.clone(), daemon.pulse()));
+    let mut running = Running { args, daemon, pid_file, manager };
+    running.tell_ready(None);
     let name = loop {
         let wish = tokio::select! {
             biased;
@@ -112,7 +145,10 @@ async fn live(args: &ServeArgs, config: Config, log: &Log) -> Result<(), Failure
         }
     };
     tracing::info!("{name}: no new clients; waiting for messages in flight, at most {GRACE:?}");
-    let Running { daemon, pid_file: _pid_file, .. } = running;
+    let Running { daemon, pid_file: _pid_file, manager, .. } = running;
+    if let Some(manager) = manager {
+        manager.stopping();
+    }
     let ended = tokio::select! {
         ended = daemon.shutdown(GRACE) => ended,
         name = signals.end() => {
@@ -136,23 +172,47 @@ struct Running<'a> {
     args: &'a ServeArgs,
     daemon: Daemon,
     pid_file: Option<PidFile>,
+    manager: Option<Manager>,
 }
 
 impl Running<'_> {
     /// Reads the configuration anew. What cannot be used changes nothing.
     async fn reload(&mut self) {
-        if let Err(why) = self.try_reload().await {
+        if let Some(manager) = &self.manager {
+            manager.reloading();
+        }
+        let outcome = self.try_reload().await;
+        if let Err(why) = &outcome {
             for line in why.lines() {
                 tracing::error!("{line}");
             }
             tracing::error!("not reloaded, everything stays as it was");
         }
+        self.tell_ready(outcome.err().as_deref());
+    }
+
+    /// Tells the service manager that mail is taken, and why the last reload was refused.
+    fn tell_ready(&self, refused: Option<&str>) {
+        let Some(manager) = &self.manager else { return };
+        let servers = self.daemon.config().servers.iter().filter(|server| server.enabled);
+        let listens: Vec<_> = servers.map(|server| server.listen.to_string()).collect();
+        let mut status = format!("listening on {}", listens.join(", "));
+        if let Some(line) = refused.and_then(|why| why.lines().next()) {
+            status.push_str("; the last reload was refused: ");
+            status.push_str(line);
+        }
+        manager.ready(&status);
     }
 
     async fn try_reload(&mut self) -> Result<(), String> {
         let (config, notes) = self.usable(configuration(self.args))?;
         for note in notes {
             tracing::warn!("{note}");
+        }
+        if config.rights != self.daemon.config().rights {
+            tracing::warn!(
+                "user, group, umask and landlock are settled at the start: another one takes effect with the next"
+            );
         }
         let moved = config.pid_file != self.daemon.config().pid_file;
         let pid_file = match config.pid_file.as_deref().filter(|_| moved) {
@@ -201,6 +261,11 @@ fn raise_file_limit() {
     {
         tracing::warn!("the limit of open files stays at {soft}: {error}");
     }
+}
+
+/// The config file, if there is one.
+fn config_path(args: &ServeArgs) -> Option<PathBuf> {
+    args.config.clone().or_else(|| default_path().map(|found| found.path))
 }
 
 /// The config with the flags applied, and what is to be said about it once there is a log.

@@ -38,6 +38,7 @@ mod plugins;
 mod problem;
 mod raw;
 mod reference;
+mod rights;
 mod schema;
 mod section;
 mod server;
@@ -64,6 +65,7 @@ pub use plugins::Plugins;
 pub(crate) use problem::key_path;
 pub use problem::{ConfigError, Problem};
 pub use reference::{Secrets, Source};
+pub use rights::{Landlock, Rights};
 pub(crate) use schema::{Described, json_schema};
 pub use server::{BareNewline, Extensions, Protocol, ProxyProtocol, Server};
 pub use spool::Spool;
@@ -96,6 +98,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// Where messages are while they are on their way.
     pub spool: Spool,
+    /// As whom the daemon runs, and what is left to it.
+    pub rights: Rights,
     /// Keys whose values stand in a file or a variable of the environment (`{"file": ...}`, `{"env": ...}`), by path.
     /// Those of processors are in [`Gateway::secrets`].
     pub places: BTreeMap<String, Source>,
@@ -175,6 +179,7 @@ impl Config {
             plugins_dir: None,
             plugins: Plugins::default(),
             spool: Spool::default(),
+            rights: Rights::default(),
             places: BTreeMap::new(),
         }
     }
@@ -194,8 +199,9 @@ impl Config {
     }
 
     /// Gives meaning to what was typed. After an error the value is good for nothing.
-    fn check(raw: RawConfig, findings: &mut Findings) -> Self {
+    fn check(mut raw: RawConfig, findings: &mut Findings) -> Self {
         let usual = Self::defaults();
+        let rights = Rights::check(&mut raw, findings);
         let given = |text: Option<String>| text.filter(|text| !text.is_empty());
         let log = Log {
             target: given(raw.log_file).map_or(usual.log.target, LogTarget::read),
@@ -238,6 +244,7 @@ impl Config {
                 raw.max_memory,
                 findings,
             ),
+            rights,
             // Last: by now every key has been read.
             places: std::mem::take(&mut findings.places),
         }

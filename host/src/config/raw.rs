@@ -31,6 +31,12 @@ pub(super) struct RawConfig {
     pub(super) spool_threshold: Option<i64>,
     pub(super) spool_dir: Option<String>,
     pub(super) max_memory: Option<i64>,
+    pub(super) user: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) umask: Option<String>,
+    pub(super) landlock: Option<String>,
+    pub(super) landlock_read: Option<Vec<String>>,
+    pub(super) landlock_write: Option<Vec<String>>,
     pub(super) backend_config: Option<RawBackend>,
 }
 
@@ -57,6 +63,12 @@ impl RawConfig {
             spool_threshold: top.whole("spool_threshold"),
             spool_dir: top.text("spool_dir"),
             max_memory: top.whole("max_memory"),
+            user: top.text("user"),
+            group: top.text("group"),
+            umask: top.text("umask"),
+            landlock: top.text("landlock"),
+            landlock_read: top.texts("landlock_read"),
+            landlock_write: top.texts("landlock_write"),
             backend_config: RawBackend::read(&mut top),
         }
     }
@@ -79,6 +91,7 @@ pub(super) struct RawServer {
     pub(super) v6only: Option<bool>,
     pub(super) unix_mode: Option<String>,
     pub(super) unix_owner: Option<String>,
+    pub(super) socket_name: Option<String>,
     pub(super) max_clients_per_ip: Option<i64>,
     pub(super) max_connects_per_minute: Option<i64>,
     pub(super) session_timeout: Option<i64>,
@@ -113,6 +126,7 @@ impl RawServer {
             v6only: server.flag("v6only"),
             unix_mode: server.text("unix_mode"),
             unix_owner: server.text("unix_owner"),
+            socket_name: server.text("socket_name"),
             max_clients_per_ip: server.whole("max_clients_per_ip"),
             max_connects_per_minute: server.whole("max_connects_per_minute"),
             session_timeout: server.whole("session_timeout"),

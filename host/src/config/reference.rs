@@ -38,6 +38,14 @@ impl Source {
         members.iter().find_map(|(key, place)| Self::named(key, place.as_str()?))
     }
 
+    /// The file, if it is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Env(_) => None,
+        }
+    }
+
     pub(super) fn of_json(json: &Json) -> Option<Self> {
         match json {
             Json::Object(members) => match &members[..] {
@@ -105,6 +113,11 @@ impl Secrets {
             let read = source.read();
             self.0.insert(source, read);
         }
+    }
+
+    /// The places that were read.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Source> {
+        self.0.keys()
     }
 
     /// The string that a value stands for, if it names a place; the error names the place.

@@ -22,6 +22,8 @@ pub struct Server {
     pub enabled: bool,
     /// Where it listens (`listen_interface`, `v6only`, `unix_mode`, `unix_owner`). No two servers have the same.
     pub listen: Listen,
+    /// The name of the socket that a service manager hands over for it (`socket_name`); found by its address when left out.
+    pub socket_name: Option<String>,
     /// Its name in greeting and replies (`host_name`, the machine's when left out).
     pub host_name: HostName,
     /// What it speaks (`protocol`).
@@ -67,6 +69,7 @@ impl Server {
         Self {
             enabled: true,
             listen,
+            socket_name: None,
             host_name: HostName::of_this_machine(),
             protocol: Protocol::default(),
             max_size: 10 << 20,
@@ -118,6 +121,7 @@ impl Server {
         }
         let server = Self {
             enabled: raw.is_enabled.unwrap_or(false),
+            socket_name: socket_name(raw.socket_name, at, findings),
             host_name: HostName::check(raw.host_name, &format!("{at}.host_name"), findings)
                 .unwrap_or(usual.host_name),
             protocol: Protocol::check(raw.protocol.as_deref(), at, findings),
@@ -287,6 +291,17 @@ fn choice<T: Copy + Default>(
             T::default()
         }
     }
+}
+
+/// Such a name stands in a list that is parted by colons (`LISTEN_FDNAMES`); the rest is systemd's rule.
+fn socket_name(name: Option<String>, at: &str, findings: &mut Findings) -> Option<String> {
+    let name = name.filter(|name| !name.is_empty())?;
+    let usable = |byte: u8| matches!(byte, b' '..=b'~') && byte != b':';
+    if name.len() > 255 || !name.bytes().all(usable) {
+        let message = "expected at most 255 characters of ASCII without a colon";
+        findings.error(format!("{at}.socket_name"), message);
+    }
+    Some(name)
 }
 
 fn greet_delay(text: Option<String>, at: &str, findings: &mut Findings) -> Option<Duration> {

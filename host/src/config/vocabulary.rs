@@ -143,6 +143,32 @@ pub(super) const TOP: Vocabulary = Vocabulary {
             Form::Text,
             "Where metrics, health and status can be asked: 127.0.0.1:port, [::1]:port or unix:/path. Default: nowhere.",
         ),
+        key(
+            "user",
+            Form::Text,
+            "Whom to become, by name or number, once the sockets are bound; for a start as root. Default: whoever starts it.",
+        ),
+        key("group", Form::Text, "The group to go with it. Default: the user's own."),
+        key(
+            "umask",
+            Form::Text,
+            "Permission bits in octal that new files do not get, such as 0027. Default: inherited.",
+        ),
+        key(
+            "landlock",
+            Form::Words(&["off", "auto", "require"]),
+            "Whether the kernel keeps the process, plugins included, from files that neither the daemon needs nor the lists below name; auto: where it can. Default: off.",
+        ),
+        key(
+            "landlock_read",
+            Form::Texts,
+            "Files and directories that plugins read. Default: none but those of the system and of this configuration.",
+        ),
+        key(
+            "landlock_write",
+            Form::Texts,
+            "Directories that plugins write to, such as that of the mail. Default: none but those of this configuration.",
+        ),
         key("plugins_dir", Form::Text, "Where the plugin files (*.so) are. Default: none."),
         key(
             "plugins_on_error",

@@ -11,7 +11,7 @@ use super::problem::key_path;
 use super::reference::Source;
 use super::vocabulary::BACKEND;
 use super::{
-    Config, Gateway, LogFormat, LogLevel, LogTarget, OnFailure, ProcessorSection, duration,
+    Config, Gateway, LogFormat, LogLevel, LogTarget, OnFailure, ProcessorSection, Rights, duration,
 };
 
 mod server;
@@ -32,6 +32,7 @@ pub(crate) fn written(
     top.put("max_memory", config.spool.max_memory);
     top.put("spool_threshold", config.spool.threshold as u64);
     top.put("spool_dir", config.spool.dir.as_path());
+    rights(&mut top, &config.rights);
     let plugins = &config.plugins;
     top.put("plugins_dir", config.plugins_dir.as_deref());
     top.put("plugins_on_error", if plugins.skip_broken { "skip" } else { "fail" });
@@ -46,6 +47,16 @@ pub(crate) fn written(
     top.put("servers", Json::List(servers.collect()));
     top.put("backend_config", gateway(&config.gateway, &config.places, setting));
     top.json()
+}
+
+fn rights(top: &mut Object<'_>, rights: &Rights) {
+    top.put("user", rights.user.as_deref());
+    top.put("group", rights.group.as_deref());
+    top.put("umask", rights.umask.map(|mask| format!("{mask:04o}")));
+    top.put("landlock", rights.landlock.word());
+    for (key, list) in [("landlock_read", &rights.read), ("landlock_write", &rights.write)] {
+        top.put(key, Json::List(list.iter().map(|path| path.as_path().into()).collect()));
+    }
 }
 
 fn gateway(

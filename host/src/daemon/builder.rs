@@ -7,7 +7,7 @@ use guerrilla_plugin_api::__border::{FileInfo, ProcessorInfo, create_by};
 use guerrilla_plugin_api::{Host, Plugin};
 
 use super::plugins::{PluginFiles, builtins};
-use super::{Daemon, StartError};
+use super::{Daemon, Handover, StartError};
 use crate::config::{Config, ConfigError};
 use crate::observe::Log;
 use crate::plugins::ffi::Constructor;
@@ -20,6 +20,7 @@ pub struct Builder {
     log: Option<Log>,
     code: Vec<(Processor, Constructor)>,
     problems: Vec<String>,
+    handover: Handover,
 }
 
 impl Daemon {
@@ -41,7 +42,13 @@ impl Daemon {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn builder() -> Builder {
-        Builder { config: Config::defaults(), log: None, code: Vec::new(), problems: Vec::new() }
+        Builder {
+            config: Config::defaults(),
+            log: None,
+            code: Vec::new(),
+            problems: Vec::new(),
+            handover: Handover::default(),
+        }
     }
 }
 
@@ -64,6 +71,12 @@ impl Builder {
     /// program's own `tracing` subscriber and the configuration's `log_*` keys mean nothing.
     pub fn log(mut self, log: Log) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// With sockets that were there before, and somebody who keeps them.
+    pub(crate) fn handover(mut self, handover: Handover) -> Self {
+        self.handover = handover;
         self
     }
 
@@ -134,7 +147,7 @@ impl Builder {
         if !self.problems.is_empty() {
             return Err(StartError::Chains(self.problems.join("\n")));
         }
-        Daemon::start(self.config, self.log, PluginFiles::beside(self.code))
+        Daemon::start(self.config, self.log, PluginFiles::beside(self.code), self.handover)
     }
 }
 

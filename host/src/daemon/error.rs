@@ -1,5 +1,9 @@
 //! Why a configuration cannot be put to work.
 
+use std::path::PathBuf;
+
+use nix::errno::Errno;
+
 use super::plugins::PluginsError;
 use crate::net::{BindError, TlsError};
 use crate::observe::LogError;
@@ -43,6 +47,14 @@ pub enum StartError {
         clients: u64,
         /// The hard limit.
         limit: u64,
+    },
+    /// No file can be made where large messages are to be.
+    #[error("spool_dir {}: cannot be written: {}; let the daemon's user write there, or choose another", dir.display(), errno.desc())]
+    Spool {
+        /// The directory.
+        dir: PathBuf,
+        /// What the system said.
+        errno: Errno,
     },
     /// A log that cannot be written where it is configured to go.
     #[error(transparent)]

@@ -11,7 +11,7 @@ use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
 use super::plugins::{BUILT_IN, builtins, load_options};
-use super::prepare::check_file_limit;
+use super::prepare::{check_file_limit, check_spool};
 use crate::config::{Config, LogTarget, Problem};
 use crate::net::TlsError;
 use crate::net::tls::Acceptor;
@@ -36,7 +36,9 @@ impl Examination {
     /// there, and says nothing.
     pub(crate) fn of(config: &Config, known_wrong: impl Fn(&str) -> bool) -> Self {
         let mut found = Self::default();
-        if let Err(error) = check_file_limit(config) {
+        for error in
+            [check_file_limit(config), check_spool(config)].into_iter().filter_map(Result::err)
+        {
             found.problems.push(Problem::new("", error.to_string()));
         }
         for (key, path) in

@@ -1,15 +1,18 @@
 //! The servers that are listened on, and those that are coming to their end.
 
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::keeper::SocketKeeper;
 use super::prepare::PreparedServer;
 use super::shards::Shards;
 use crate::config::{self, Config};
 use crate::mail::Storage;
-use crate::net::{Policy, Server, Sockets};
+use crate::net::passed::kept_name;
+use crate::net::{Claimed, Policy, Server, Sockets};
 use crate::observe::Log;
 
 /// All of a daemon's servers.
@@ -18,6 +21,7 @@ pub(super) struct Listeners {
     open: Vec<Listener>,
     /// No longer listened on, but with connections.
     ending: Vec<Arc<Server>>,
+    keeper: Option<Arc<dyn SocketKeeper>>,
 }
 
 /// What all servers share.
@@ -35,9 +39,16 @@ struct Listener {
     address: Option<SocketAddr>,
     /// Who serves the next client.
     current: Arc<ArcSwap<Server>>,
+    /// The service manager goes on listening on its sockets.
+    lasting: bool,
 }
 
 impl Listeners {
+    /// None yet; the sockets of those that come are kept.
+    pub(super) fn kept_by(keeper: Option<Arc<dyn SocketKeeper>>) -> Self {
+        Self { keeper, ..Self::default() }
+    }
+
     /// Puts the enabled servers of a configuration in the place of those there are. Where the listener stays the same,
     /// so do its sockets; connections keep the settings they began with.
     pub(super) fn put(
@@ -63,17 +74,38 @@ impl Listeners {
                     listener.current.store(Arc::new(successor));
                     listener
                 }
-                (Some(sockets), _) => {
+                (Some(claimed), _) => {
+                    self.keep(&server.listen, &claimed);
                     let policy = Arc::clone(&shared.policy);
                     let new = Server::new(server, policy, &pipeline, storage, tls, route);
-                    open(&server.listen, new, sockets, shards)
+                    open(&server.listen, new, claimed, shards)
                 }
                 // What was prepared says that it is listened on already, so it is.
                 (None, None) => continue,
             };
             self.open.push(listener);
         }
-        self.end(before);
+        for gone in &before {
+            if gone.lasting {
+                tracing::warn!(
+                    "the service manager goes on listening on {}: nobody answers there; stop that socket",
+                    gone.listen
+                );
+            } else if let Some(keeper) = &self.keeper {
+                // First of all: those who are in the queue hear from the last who closes it.
+                keeper.release(&kept_name(&gone.listen));
+            }
+        }
+        self.end(before, false);
+    }
+
+    fn keep(&self, listen: &config::Listen, claimed: &Claimed) {
+        let Some(keeper) = self.keeper.as_ref().filter(|_| !claimed.lasting) else { return };
+        let sockets: Vec<_> = match &claimed.sockets {
+            Sockets::Tcp(_, sockets) => sockets.iter().map(AsFd::as_fd).collect(),
+            Sockets::Unix(socket) => vec![socket.as_fd()],
+        };
+        keeper.keep(&kept_name(listen), &sockets);
     }
 
     /// Waits until the sockets of the ending servers are closed: whoever connects from then on finds others, or nobody.
@@ -83,11 +115,17 @@ impl Listeners {
         }
     }
 
-    fn end(&mut self, listeners: Vec<Listener>) {
-        for Listener { listen, current, .. } in listeners {
+    /// `handover`: another process may come that listens on the same sockets.
+    fn end(&mut self, listeners: Vec<Listener>, handover: bool) {
+        let is_kept = self.keeper.as_ref().is_some_and(|keeper| keeper.is_sure());
+        for Listener { listen, current, lasting, .. } in listeners {
             tracing::info!("no longer listening on {listen}");
             let server = current.load_full();
-            server.begin_stop();
+            if handover && (lasting || is_kept) {
+                server.begin_handover();
+            } else {
+                server.begin_stop();
+            }
             self.ending.push(server);
         }
     }
@@ -95,7 +133,7 @@ impl Listeners {
     /// Lets no new client in anywhere and asks those that are there to end.
     pub(super) fn end_all(&mut self) {
         let open = std::mem::take(&mut self.open);
-        self.end(open);
+        self.end(open, true);
     }
 
     /// Waits until all connections of the ending servers have ended.
@@ -123,7 +161,8 @@ impl Listeners {
     }
 }
 
-fn open(listen: &config::Listen, server: Server, sockets: Sockets, shards: &Shards) -> Listener {
+fn open(listen: &config::Listen, server: Server, claimed: Claimed, shards: &Shards) -> Listener {
+    let Claimed { sockets, lasting } = claimed;
     let host_name = Arc::clone(&server.host_name);
     let current = Arc::new(ArcSwap::from_pointee(server));
     let address = match sockets {
@@ -140,5 +179,5 @@ fn open(listen: &config::Listen, server: Server, sockets: Sockets, shards: &Shar
             None
         }
     };
-    Listener { listen: listen.clone(), address, current }
+    Listener { listen: listen.clone(), address, current, lasting }
 }

@@ -11,6 +11,7 @@
 mod builder;
 mod error;
 mod examine;
+mod keeper;
 mod listeners;
 mod pid_file;
 mod plugins;
@@ -20,7 +21,6 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -32,27 +32,41 @@ use crate::admin::{self, Admin};
 use crate::config::{Change, Config, ServerChange};
 use crate::mail::{Budget, Storage};
 pub use crate::net::{BindError, TlsError};
-use crate::net::{Policy, Sockets};
+use crate::net::{Passed, Policy, Sockets};
 use crate::observe::{Log, LogError, PreparedLog};
 use crate::pipeline;
 use crate::plugins::ffi::host::figures;
 pub use builder::Builder;
 pub use error::StartError;
 pub(crate) use examine::{Examination, offered};
+pub(crate) use keeper::SocketKeeper;
 use listeners::{Listeners, Shared};
 pub use pid_file::{PidFile, PidFileError};
 use plugins::PluginFiles;
 pub use plugins::PluginsError;
 pub(crate) use plugins::builtins;
-use prepare::{Prepared, Present, prepare};
+pub(crate) use prepare::bind_all;
+use prepare::{Prepared, Present, prepare, threads};
+pub(crate) use shards::Pulse;
 use shards::Shards;
 pub use watch::PluginWatch;
+
+/// What its listening sockets have beyond the life of the process.
+#[derive(Clone, Default)]
+pub(crate) struct Handover {
+    /// They were there before.
+    pub(crate) passed: Passed,
+    /// They are kept for the next one.
+    pub(crate) keeper: Option<Arc<dyn SocketKeeper>>,
+}
 
 /// A running daemon.
 pub struct Daemon {
     config: Arc<Config>,
     shards: Shards,
     listeners: Listeners,
+    /// Sockets that were there before the daemon and have no server yet.
+    passed: Passed,
     policy: Arc<ArcSwap<Policy>>,
     files: PluginFiles,
     budget: Arc<Budget>,
@@ -84,10 +98,17 @@ impl Stopper {
 }
 
 impl Daemon {
-    fn start(config: Config, log: Option<Log>, files: PluginFiles) -> Result<Self, StartError> {
+    fn start(
+        config: Config,
+        log: Option<Log>,
+        files: PluginFiles,
+        handover: Handover,
+    ) -> Result<Self, StartError> {
+        let Handover { passed, keeper } = handover;
         let threads = threads();
         let shards = Shards::start(threads).map_err(StartError::Threads)?;
-        let present = Present { log: log.clone(), files, ..Present::default() };
+        let present =
+            Present { log: log.clone(), files, passed: passed.clone(), ..Present::default() };
         let prepared = match prepare(&config, &present, threads) {
             Ok(prepared) => prepared,
             Err(error) => {
@@ -111,7 +132,8 @@ impl Daemon {
             budget,
             config: Arc::new(config),
             shards,
-            listeners: Listeners::default(),
+            listeners: Listeners::kept_by(keeper),
+            passed,
             policy,
             files,
             log,
@@ -163,6 +185,7 @@ impl Daemon {
             servers: self.listeners.servers(),
             addresses: self.listeners.addresses(),
             admin: self.config.admin.clone(),
+            passed: self.passed.clone(),
         };
         let config = Arc::new(config);
         let wanted = Arc::clone(&config);
@@ -254,6 +277,11 @@ impl Daemon {
         self.listeners.put(&self.config, servers, &shared, &self.shards);
         let servers = self.listeners.servers().into_iter().map(|(_, server)| server);
         self.observed.servers.store(Arc::new(servers.collect()));
+        for socket in self.passed.idle() {
+            tracing::warn!(
+                "the service manager listens on {socket}, which is no server's: nobody answers there; stop that socket, or name it in a server's socket_name"
+            );
+        }
         if self.listeners.servers().is_empty() {
             tracing::warn!("no server is enabled: nothing is listened on");
         }
@@ -297,6 +325,11 @@ impl Daemon {
         let _ = self.changes.send(change);
     }
 
+    /// Tells whether the threads that serve connections are alive.
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.shards.pulse()
+    }
+
     /// What another part of the program can end it with.
     pub fn stopper(&self) -> Stopper {
         self.stopper.clone()
@@ -328,11 +361,6 @@ impl Daemon {
         }
         ended
     }
-}
-
-/// Threads that serve connections: one for each core.
-fn threads() -> usize {
-    available_parallelism().map_or(1, usize::from)
 }
 
 /// How long the closing of sockets is waited for: the next turn of each thread's loop.

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 #[derive(Debug)]
 pub struct PidFile {
     path: PathBuf,
-    _lock: Flock<File>,
+    lock: Flock<File>,
 }
 
 /// The pid file cannot be written.
@@ -50,7 +50,7 @@ impl PidFile {
             Err((_, errno)) => return Err(failed(errno.into())),
         };
         lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
     }
 }
 
@@ -77,8 +77,11 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Gone already is as good as removed.
-        let _ = fs::remove_file(&self.path);
+        // Where only root may remove it, it is emptied at least: the number will be another process's. Gone already is as
+        // good as removed.
+        if fs::remove_file(&self.path).is_err() {
+            let _ = self.lock.set_len(0);
+        }
     }
 }
 

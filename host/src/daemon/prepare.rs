@@ -3,14 +3,17 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::{AccessFlags, faccessat};
 
 use super::error::StartError;
 use super::plugins::PluginFiles;
 use crate::config::{self, Config};
 use crate::net::tls::Acceptor;
-use crate::net::{self, Server, Sockets};
+use crate::net::{self, Claimed, Passed, Server, Sockets};
 use crate::observe::{Log, PreparedLog};
 use crate::pipeline::{Pipeline, assemble};
 
@@ -25,6 +28,8 @@ pub(super) struct Present {
     pub(super) addresses: Vec<SocketAddr>,
     /// Where the admin interface is.
     pub(super) admin: Option<config::Listen>,
+    /// Sockets that need not be bound.
+    pub(super) passed: Passed,
 }
 
 /// A configuration that will work.
@@ -44,7 +49,7 @@ pub(super) struct PreparedServer {
     pub(super) index: usize,
     pub(super) tls: Option<Arc<Acceptor>>,
     /// None: it is listened on already.
-    pub(super) sockets: Option<Sockets>,
+    pub(super) sockets: Option<Claimed>,
 }
 
 impl Present {
@@ -60,12 +65,14 @@ pub(super) fn prepare(
     threads: usize,
 ) -> Result<Prepared, StartError> {
     check_file_limit(config)?;
+    check_spool(config)?;
     let log = present.log.as_ref().map(|log| log.prepare(config)).transpose()?;
     let enabled = || config.servers.iter().enumerate().filter(|(_, server)| server.enabled);
     // Files of a disabled server need not be there.
     let tls: Vec<_> = enabled()
         .map(|(index, server)| acceptor(index, server, present))
         .collect::<Result<_, _>>()?;
+    present.passed.assign(&config.servers);
     let sockets: Vec<_> = enabled()
         .map(|(index, server)| sockets(index, server, present, threads))
         .collect::<Result<_, _>>()?;
@@ -98,12 +105,33 @@ fn sockets(
     server: &config::Server,
     present: &Present,
     threads: usize,
-) -> Result<Option<Sockets>, StartError> {
+) -> Result<Option<Claimed>, StartError> {
     if present.server(&server.listen).is_some() {
         return Ok(None);
     }
-    let bound = net::bind(&server.listen, threads, &present.addresses);
-    bound.map(Some).map_err(|source| StartError::Bind { index, source })
+    let refused = |source| StartError::Bind { index, source };
+    if let Some(claimed) = present.passed.claim(&server.listen, threads).map_err(refused)? {
+        return Ok(Some(claimed));
+    }
+    let sockets = net::bind(&server.listen, threads, &present.addresses).map_err(refused)?;
+    Ok(Some(Claimed { sockets, lasting: false }))
+}
+
+/// Binds what the servers listen on and nobody has handed over, for a daemon that will not be able to later.
+pub(crate) fn bind_all(config: &Config, passed: &Passed) -> Result<(), StartError> {
+    for (index, server) in config.servers.iter().enumerate() {
+        if server.enabled && !passed.has(&server.listen) {
+            let sockets = net::bind(&server.listen, threads(), &[])
+                .map_err(|source| StartError::Bind { index, source })?;
+            passed.add(&server.listen, sockets);
+        }
+    }
+    Ok(())
+}
+
+/// Threads that serve connections: one for each core.
+pub(super) fn threads() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 fn admin(config: &Config, present: &Present) -> Result<Option<Sockets>, StartError> {
@@ -111,6 +139,14 @@ fn admin(config: &Config, present: &Present) -> Result<Option<Sockets>, StartErr
         Some(listen) => net::bind(listen, 1, &[]).map(Some).map_err(StartError::Admin),
         None => Ok(None),
     }
+}
+
+/// Whether large messages have a place: it would be noticed with the first of them.
+pub(super) fn check_spool(config: &Config) -> Result<(), StartError> {
+    let dir = &config.spool.dir;
+    let write = AccessFlags::W_OK | AccessFlags::X_OK;
+    faccessat(AT_FDCWD, dir, write, AtFlags::AT_EACCESS)
+        .map_err(|errno| StartError::Spool { dir: dir.clone(), errno })
 }
 
 /// As go-guerrilla checks it: all servers, disabled ones too, against the hard limit.

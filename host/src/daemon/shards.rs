@@ -22,6 +22,22 @@ struct Shard {
     thread: JoinHandle<()>,
 }
 
+/// Feels whether all threads are alive.
+pub(crate) struct Pulse(Vec<Handle>);
+
+impl Pulse {
+    /// Waits until each has done something; `false` when one has ended. One that hangs is waited for.
+    pub(crate) async fn beats(&self) -> bool {
+        let beats: Vec<_> = self.0.iter().map(|runtime| runtime.spawn(async {})).collect();
+        for beat in beats {
+            if beat.await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+}
+
 /// A bound socket that is not in any runtime yet.
 pub(super) enum Socket {
     Tcp(std::net::TcpListener),
@@ -35,9 +51,14 @@ impl Shards {
         Ok(Self { shards })
     }
 
-    /// Accepts on a socket, on one of the threads.
+    /// What tells whether they are alive.
+    pub(super) fn pulse(&self) -> Pulse {
+        Pulse(self.shards.iter().map(|shard| shard.runtime.clone()).collect())
+    }
+
+    /// Accepts on a socket, on one of the threads; numbers beyond the last begin with the first again.
     pub(super) fn listen(&self, shard: usize, server: Arc<ArcSwap<Server>>, socket: Socket) {
-        let Some(shard) = self.shards.get(shard) else { return };
+        let Some(shard) = self.shards.get(shard % self.shards.len().max(1)) else { return };
         let tracker = server.load_full();
         shard.runtime.spawn(tracker.accepting(async move {
             match socket.into_listening() {

@@ -23,6 +23,8 @@ pub(crate) async fn accept(server: Arc<ArcSwap<Server>>, socket: Listening) {
     while last > 0 {
         let accepted = tokio::select! {
             biased;
+            // They wait for whoever listens next.
+            () = stop.cancelled(), if server.load().leaves_its_queue() => return,
             accepted = socket.accept() => accepted,
             // Whoever is in the queue by now has been accepted above and hears 421; a closed socket would reset them.
             () = stop.cancelled() => return,

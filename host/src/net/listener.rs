@@ -121,17 +121,30 @@ fn bind_unix(path: &Path, mode: Option<u32>, owner: Option<&str>) -> io::Result<
     }
     let socket = UnixListener::bind(path)?;
     socket.set_nonblocking(true)?;
+    give(path, mode, owner)?;
+    Ok(Sockets::Unix(socket))
+}
+
+/// Gives a socket file to whom it is meant for.
+pub(super) fn hand_to(path: &Path, mode: Option<u32>, owner: Option<&str>) -> io::Result<()> {
+    give(path, mode, owner.map(read_owner).transpose()?)
+}
+
+fn give(path: &Path, mode: Option<u32>, owner: Option<Owner>) -> io::Result<()> {
     if let Some((user, group)) = owner {
         chown(path, user, group)?;
     }
     if let Some(mode) = mode {
         fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
     }
-    Ok(Sockets::Unix(socket))
+    Ok(())
 }
 
+/// Each left as it is when not given.
+type Owner = (Option<Uid>, Option<Gid>);
+
 /// Reads `user`, `user:group` or `:group`, each a name or a number.
-fn read_owner(text: &str) -> io::Result<(Option<Uid>, Option<Gid>)> {
+fn read_owner(text: &str) -> io::Result<Owner> {
     let unknown = |what: &str, name: &str| {
         io::Error::new(
             io::ErrorKind::InvalidInput,

@@ -1,6 +1,7 @@
 //! The shell round the protocol: sockets, time and buffers.
 //!
 //! - [`listener`]: from an address to bound sockets.
+//! - [`passed`]: listening sockets that were there before the daemon.
 //! - [`server`]: what the connections of one listener share.
 //! - [`mod@accept`]: taking connections in, and surviving when that fails.
 //! - [`admission`]: how many are let in at a time.
@@ -27,6 +28,7 @@ mod connection;
 mod decided;
 mod dialogue;
 pub(crate) mod listener;
+pub(crate) mod passed;
 mod patience;
 mod proxied;
 mod server;
@@ -37,6 +39,7 @@ mod wire;
 pub(crate) use accept::{Listening, accept};
 pub use listener::BindError;
 pub(crate) use listener::{Sockets, bind};
+pub(crate) use passed::{Claimed, Passed};
 pub(crate) use proxied::fuzzing::proxy_header as fuzz_proxy_header;
 pub(crate) use server::{Policy, Server};
 pub(crate) use tally::Totals;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -56,6 +56,8 @@ pub(crate) struct Server {
     pub(super) connections: TaskTracker,
     /// What takes them in, one task for each socket.
     accepting: TaskTracker,
+    /// Whether clients that nobody has accepted are left to whoever listens on the sockets next.
+    leaves_queue: Arc<AtomicBool>,
     /// Whether connections of trusted proxies begin with a PROXY header.
     pub(super) proxy_protocol: ProxyProtocol,
     takes_proxy_commands: bool,
@@ -89,6 +91,7 @@ impl Server {
             stop: CancellationToken::new(),
             connections: TaskTracker::new(),
             accepting: TaskTracker::new(),
+            leaves_queue: Arc::default(),
             proxy_protocol: config.proxy_protocol,
             takes_proxy_commands: config.xclient || config.xforward,
             trusted_proxies: config.trusted_proxies.clone(),
@@ -115,6 +118,7 @@ impl Server {
             stop: self.stop.clone(),
             connections: self.connections.clone(),
             accepting: self.accepting.clone(),
+            leaves_queue: Arc::clone(&self.leaves_queue),
             admission: Arc::clone(&self.admission),
             tally: Arc::clone(&self.tally),
             served: Arc::clone(&self.served),
@@ -147,6 +151,17 @@ impl Server {
         self.stop.cancel();
         self.accepting.close();
         self.connections.close();
+    }
+
+    /// Lets no new client in, but leaves those whom nobody has accepted to another process that has the sockets, too.
+    pub(crate) fn begin_handover(&self) {
+        self.leaves_queue.store(true, Ordering::Release);
+        self.begin_stop();
+    }
+
+    /// Whether it ends by [`begin_handover`](Self::begin_handover).
+    pub(super) fn leaves_its_queue(&self) -> bool {
+        self.leaves_queue.load(Ordering::Acquire)
     }
 
     /// A task that takes connections in.

@@ -85,6 +85,8 @@ impl Prober {
         let mut command = Command::new(&self.program);
         // What it has to say it reports; the rest would stand between the daemon's own lines.
         command.arg(COMMAND).arg(file).stderr(Stdio::null());
+        // What a plugin says to the service manager would be taken for the daemon's words.
+        command.env_remove("NOTIFY_SOCKET");
         attempt(&mut command, input, self.time_limit)
     }
 }

@@ -24,6 +24,11 @@ pub(in crate::config) const SERVER: Vocabulary = Vocabulary {
             "Who a Unix socket is given to: user, user:group or :group. Default: who runs the daemon.",
         ),
         key(
+            "socket_name",
+            Form::Text,
+            "The name of the socket that a service manager hands over for it (FileDescriptorName= of systemd). Default: the one with its address.",
+        ),
+        key(
             "host_name",
             Form::TextOrPlace,
             "Its name in greeting and replies. Default: the name of the machine.",

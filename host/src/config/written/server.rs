@@ -21,6 +21,7 @@ pub(super) fn written(server: &Server, index: usize, places: &BTreeMap<String, S
             object.put("unix_owner", owner.as_deref());
         }
     }
+    object.put("socket_name", server.socket_name.as_deref());
     object.put("host_name", server.host_name.as_str());
     object.put("protocol", protocol(server.protocol));
     object.put("max_size", server.max_size);

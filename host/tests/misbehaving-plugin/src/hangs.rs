@@ -115,6 +115,30 @@ impl Plugin for HangsAndHears {
     }
 }
 
+/// Says that it never blocks, and waits.
+pub(crate) struct HangsInline {
+    control: Control,
+}
+
+impl Plugin for HangsInline {
+    const NAME: &'static str = "HangsInline";
+    const PHASES: &'static [Phase] = &[Phase::Save];
+    const BLOCKING: Blocking = Blocking::Never;
+    const CONFIG_SCHEMA: &'static str = SCHEMA;
+    type Config = Control;
+
+    fn create(_: Host, control: Control) -> Result<Self, String> {
+        Ok(Self { control })
+    }
+
+    fn save(&self, txn: Transaction<'_>) -> Verdict {
+        if !is_spared(&txn) && self.control.wait("save").is_err() {
+            return Verdict::DEFER;
+        }
+        Verdict::CONTINUE
+    }
+}
+
 /// Says that it never blocks, and does.
 pub(crate) struct Dawdles {
     host: Host,

@@ -27,7 +27,7 @@ mod talks;
 use answers::Answers;
 use commits::{CommitDropped, CommitFails, CommitPanics, Commits, CommitsNever};
 use crashes::{Aborts, Crashes, Exits, Overflows};
-use hangs::{Dawdles, Hangs, HangsAndHears, HangsInStart};
+use hangs::{Dawdles, Hangs, HangsAndHears, HangsInStart, HangsInline};
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
 use honours::Honours;
 use panics::{
@@ -54,6 +54,7 @@ guerrilla_plugin_api::export_plugin!(
     Hangs,
     HangsAndHears,
     HangsInStart,
+    HangsInline,
     Holds,
     HoldsAndDrops,
     HoldsAndPanics,
