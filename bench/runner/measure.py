@@ -1,10 +1,10 @@
 """Rounds: every contender in turn, every point on each, and what it cost."""
 
-import collections
 import json
 import os
 import pathlib
 import platform
+import random
 import re
 import subprocess
 import sys
@@ -16,28 +16,36 @@ from . import processes
 STRACED = {"syscalls": "-c 4 -k 100 -n 2000", "syscalls-pipe": "-c 4 -k 100 -n 2000 -p"}
 
 
-def campaign(given, contenders, points):
-    """All measurements: {"runs": {contender: {point: [one each round]}}, "idle": ..., "syscalls": ...}."""
-    bench = Bench(given)
-    runs = {entry.name: collections.defaultdict(list) for entry in contenders}
-    idle, syscalls = collections.defaultdict(dict), {}
-    for turn in range(given.rounds):
-        for entry in contenders:
-            for kind in (None, "rsa", "p256"):
+def campaign(given, contenders, points, results, keep):
+    """Adds to `results` what is measured, and calls `keep` after each round: whoever stops a long run has the rounds so far."""
+    bench, dice = Bench(given), random.Random(given.seed)
+    runs, first = results["runs"], results["rounds"]
+    for number in range(first, first + given.rounds):
+        # In a fixed order each would always come behind the same neighbour, and share what drifts with it.
+        order = dice.sample(contenders, len(contenders))
+        print(f"round {number + 1}: {' '.join(entry.name for entry in order)}", file=sys.stderr)
+        for kind in (None, "rsa", "p256"):
+            for entry in order:
                 loads = [point for point in points if point.certificate == kind and suits(entry, point)]
                 if loads:
-                    bench.visit(entry, kind, lambda server: bench.loads(server, entry, loads, runs[entry.name], turn))
+                    bench.visit(entry, kind, lambda server: bench.loads(server, entry, loads, runs.setdefault(entry.name, {}), number))
+        results["rounds"] = number + 1
+        keep(results)
     for entry in contenders:
         if given.idle and not entry.durable:
             for kind in (None, "p256") if entry.tls else (None,):
-                name = "TLS" if kind else "plain"
-                bench.visit(entry, kind, lambda server: idle[entry.name].update({name: bench.idle(server, kind)}))
-        if not given.no_syscalls:
-            bench.visit(entry, None, lambda server: syscalls.update({entry.name: bench.syscalls(server)}))
+                name, found = "TLS" if kind else "plain", results["idle_kib"].setdefault(entry.name, {})
+                bench.visit(entry, kind, lambda server: found.update({name: bench.idle(server, kind)}))
+        if given.syscalls:
+            bench.visit(entry, None, lambda server: results["syscalls"].update({entry.name: bench.syscalls(server)}))
+    keep(results)
+
+
+def nothing_yet(given):
+    """The results before the first round: {"runs": {contender: {point: [one each round]}}, "idle_kib": ..., "syscalls": ...}."""
     return {
-        "machine": machine(), "seconds": given.seconds, "rounds": given.rounds, "idle_connections": given.idle,
-        "about": {entry.name: entry.about for entry in contenders}, "points": {point.name: point.about for point in points},
-        "runs": runs, "idle_kib": idle, "syscalls": syscalls,
+        "machine": machine(), "seconds": given.seconds, "rounds": 0, "seeds": [], "idle_connections": given.idle,
+        "about": {}, "points": {}, "runs": {}, "idle_kib": {}, "syscalls": {}, "skipped": {},
     }  # fmt: skip
 
 
@@ -84,7 +92,7 @@ class Bench:
             raise RuntimeError(f"{' '.join(map(str, command))}: {done.stderr or done.stdout}")
         return json.loads(done.stdout)
 
-    def loads(self, server, entry, points, runs, turn):
+    def loads(self, server, entry, points, runs, number):
         for point in points:
             before = server.cpu(), processes.busy()
             result = self.load(server, point.arguments)
@@ -92,13 +100,13 @@ class Bench:
             count = result["connections"]["greeted"] if point.sessions else result["messages"]["accepted"]
             others = all_cpu - own - result["client_cpu_s"]
             result |= {
-                "server_cpu_s": own, "count": count, "cpu_s_per_10k": own * 1e4 / count if count else None,
+                "round": number, "server_cpu_s": own, "count": count, "cpu_s_per_10k": own * 1e4 / count if count else None,
                 "per_s": result["sessions_per_s" if point.sessions else "messages_per_s"],
                 "others_cores": max(0.0, others) / max(result["seconds"], 0.1), "peak_kib": server.memory("VmHWM"),
             }  # fmt: skip
-            runs[point.name].append(result)
+            runs.setdefault(point.name, []).append(result)
             print(
-                f"round {turn + 1}  {entry.name:14} {point.name:12} {result['per_s']:9.0f}/s  "
+                f"  {entry.name:14} {point.name:12} {result['per_s']:9.0f}/s  "
                 f"{result['cpu_s_per_10k'] or 0:7.3f} s/10k  (others: {result['others_cores']:.1f} cores)",
                 file=sys.stderr,
             )

@@ -1,4 +1,4 @@
-"""A server and all that it has started: CPU time, memory, its end. From /proc; nothing of the server's own is believed."""
+"""A server and all that it has started: CPU time, memory, its end. From the kernel; nothing of the server's own is believed."""
 
 import os
 import pathlib
@@ -7,19 +7,21 @@ import socket
 import subprocess
 import time
 
+from .account import Account
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Server:
-    """A running contender. `helpers` are processes that work for it, such as a database: their CPU time is told apart."""
+    """A running contender. `helpers` are processes that work for it, such as a database: their CPU time is not in its own."""
 
     def __init__(self, command, port, directory, environment=None, helpers=()):
-        self.port, self.helpers = port, helpers
+        self.port, self.helpers, self.account = port, helpers, Account()
         self.output = pathlib.Path(directory) / "output"
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
-                env=environment, start_new_session=True,
+                env=environment, start_new_session=True, preexec_fn=self.account.join,
             )  # fmt: skip
 
     def wait_until_it_greets(self, seconds=20):
@@ -41,8 +43,8 @@ class Server:
         return f"no greeting within {seconds} s"
 
     def pids(self):
-        """The server and its descendants."""
-        found, parents = {self.process.pid}, {}
+        """The server and its descendants, and what they have left behind."""
+        found, parents = {self.process.pid} | self.account.pids(), {}
         for entry in pathlib.Path("/proc").iterdir():
             if entry.name.isdigit():
                 fields = stat(entry.name)
@@ -56,7 +58,10 @@ class Server:
         return found
 
     def cpu(self):
-        """User and system seconds of the server, its descendants and those of them that have ended and were waited for."""
+        """User and system seconds of the server and its descendants, those that have ended included."""
+        counted = self.account.seconds()
+        if counted is not None:
+            return counted
         fields = filter(None, (stat(pid) for pid in self.pids()))
         return sum(sum(map(int, each[11:15])) for each in fields) / TICKS
 
@@ -82,6 +87,7 @@ class Server:
                 pass
         for helper in self.helpers:
             helper.wait()
+        self.account.close()
 
 
 def stat(pid):

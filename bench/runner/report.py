@@ -5,7 +5,7 @@ import statistics
 
 
 def as_json(results):
-    return json.dumps(results, indent=1, default=dict)
+    return json.dumps(results, indent=1)
 
 
 def markdown(results):
@@ -14,10 +14,11 @@ def markdown(results):
     parts = [
         f"# Measured {machine['when']}",
         f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, load average at the end {machine['load']:.1f}. "
-        f"{results['rounds']} interleaved rounds of {results['seconds']:g} s. Client and server share the cores.",
-        "Median [lowest–highest]; `x` is the median of the ratios to the floor of the same round.",
+        f"{results['rounds']} rounds of {results['seconds']:g} s, each in an order of its own (seeds {', '.join(map(str, results['seeds']))}). "
+        "Client and server share the cores.",
+        "Median [lowest–highest]; `x floor` is the ratio to the floor of the same round.",
     ]
-    names = list(results["runs"])
+    names = [name for name in results["about"] if name in results["runs"]]
     for point, about in results["points"].items():
         rows = [row for row in (point_row(results, name, point) for name in names) if row]
         if rows:
@@ -41,19 +42,17 @@ def point_row(results, name, point):
         name,
         spread([run["per_s"] for run in runs], "{:,.0f}"),
         spread([run["cpu_s_per_10k"] for run in runs], "{:.3g}"),
-        number(ratio(results, name, point), "{:.2f}"),
+        spread(ratios(results, name, point), "{:.2f}"),
         *(number(statistics.median(run[latency][quantile] for run in runs), "{:.2f}") for quantile in ("p50", "p99")),
         number(max(run["peak_kib"] for run in runs) / 1024, "{:.0f}"),
         number(statistics.median(run["others_cores"] for run in runs), "{:.1f}"),
     ]
 
 
-def ratio(results, name, point, key="cpu_s_per_10k"):
-    """The median of this server's figure over the floor's in the same round."""
-    runs, floors = (results["runs"].get(each, {}).get(point, []) for each in (name, "floor"))
-    pairs = [(run[key], floor[key]) for run, floor in zip(runs, floors)]
-    ratios = [mine / floor for mine, floor in pairs if mine is not None and floor]
-    return statistics.median(ratios) if ratios else None
+def ratios(results, name, point, key="cpu_s_per_10k", base="floor"):
+    """This server's figure over that of `base` in the same round, for each round that has both."""
+    mine, other = ({run["round"]: run[key] for run in results["runs"].get(each, {}).get(point, [])} for each in (name, base))
+    return [mine[number] / other[number] for number in mine if mine[number] is not None and other.get(number)]
 
 
 def cost_row(results, name):

@@ -1,0 +1,89 @@
+"""Us, with different chains, and the private servers that our processors talk to."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+
+from .. import processes
+from .contender import Contender, Unavailable
+
+BUILTINS = "HeadersParser|Header|Hasher"
+
+
+class Guerrillad(Contender):
+    """Us. `chain` is the save chain, `plugins` the crates' libraries it needs, `settings` more of backend_config; a
+    setting may hold {directory}. `service` starts what the processor talks to and gives its settings."""
+
+    def __init__(self, target, name, about, chain, plugins=(), settings=None, service=None, durable=False):
+        super().__init__(name, about)
+        self.tls, self.durable = not durable, durable
+        self.program = target / "release/guerrillad"
+        self.chain, self.settings, self.service = chain, settings or {}, service
+        self.plugins = [target / "release" / f"lib{plugin}.so" for plugin in plugins]
+
+    def prepare(self):
+        for file in (self.program, *self.plugins):
+            if not file.exists():
+                raise Unavailable(f"{file} is not built: cargo build --release")
+        if self.service:
+            self.service.prepare()
+
+    def start(self, directory, certificate):
+        directory, port = pathlib.Path(directory), processes.free_port()
+        plugins = directory / "plugins"
+        plugins.mkdir(mode=0o755)
+        for file in self.plugins:
+            shutil.copy(file, plugins / file.name)
+            (plugins / file.name).chmod(0o644)
+        helpers, settings = [], {key: filled(value, directory) for key, value in self.settings.items()}
+        if self.service:
+            helper, more = self.service.start(directory)
+            helpers.append(helper)
+            settings |= more
+        server = {
+            "is_enabled": True, "listen_interface": f"127.0.0.1:{port}", "host_name": "mail.example.com",
+            "max_clients": 20000, "max_size": 1 << 27, "timeout": 600,
+        }  # fmt: skip
+        if certificate:
+            server["tls"] = {"start_tls_on": True, "public_key_file": certificate[0], "private_key_file": certificate[1]}
+        config = {
+            "log_file": "stderr", "log_level": "error", "allowed_hosts": ["example.com"], "servers": [server],
+            "backend_config": {"save_process": self.chain, "primary_mail_host": "mail.example.com", **settings},
+        }  # fmt: skip
+        file = directory / "guerrillad.json"
+        file.write_text(json.dumps(config))
+        return processes.Server([self.program, "serve", "-c", file, "--plugins-dir", plugins], port, directory, helpers=helpers)
+
+
+class RedisServer:
+    """A private redis-server, for the processor Redis."""
+
+    def prepare(self):
+        if not shutil.which("redis-server"):
+            raise Unavailable("no redis-server here: apt-get install redis-server")
+
+    def start(self, directory):
+        port = processes.free_port()
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
+        helper = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        return helper, {"redis_interface": f"127.0.0.1:{port}", "redis_expire_seconds": 60}
+
+
+def filled(value, directory):
+    return value.replace("{directory}", str(directory)) if isinstance(value, str) else value
+
+
+def entries(target):
+    def ours(*arguments, **more):
+        return Guerrillad(target, *arguments, **more)
+
+    return (
+        ours("ours", f"no store: {BUILTINS}", BUILTINS),
+        ours("ours-so", f"an inline .so stage: {BUILTINS}|Hello", f"{BUILTINS}|Hello", ["hello_plugin"]),
+        ours("ours-maildir", "durable: file and directory synced", f"{BUILTINS}|MailDir", ["maildir"],
+             {"maildir_path": "{directory}/mail/[user]", "maildir_user_map": "*=-1:-1"}, durable=True),
+        ours("ours-sqlite", "durable", f"{BUILTINS}|sql", ["sql"], {"sql_dsn": "{directory}/mail.sqlite"}, durable=True),
+        ours("ours-redis", "CPU of the server alone, not of redis-server", f"{BUILTINS}|Redis", ["redis"],
+             service=RedisServer(), durable=True),
+    )  # fmt: skip
