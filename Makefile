@@ -32,6 +32,8 @@ test: ## every test; installs what they need, ends in a summary
 lint: ## formatting, clippy and documentation, all without a warning
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo fmt --manifest-path bench/Cargo.toml --check
+	cargo clippy --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 fuzz-smoke: ## every fuzz target for a few seconds; installs cargo-fuzz if needed

@@ -6,6 +6,7 @@ import pathlib
 import platform
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,10 +17,20 @@ from . import processes
 STRACED = {"syscalls": "-c 4 -k 100 -n 2000", "syscalls-pipe": "-c 4 -k 100 -n 2000 -p"}
 
 
-def campaign(given, contenders, points, results, keep):
+def campaign(given, contenders, limits, points, results, keep):
     """Adds to `results` what is measured, and calls `keep` after each round: whoever stops a long run has the rounds so far."""
-    bench, dice = Bench(given), random.Random(given.seed)
-    runs, first = results["runs"], results["rounds"]
+    bench = Bench(given)
+    try:
+        rounds(given, bench, contenders, limits, points, results, keep)
+        standing(given, bench, contenders, results)
+        keep(results)
+    finally:
+        bench.close()
+
+
+def rounds(given, bench, contenders, limits, points, results, keep):
+    """The loads."""
+    dice, runs, first = random.Random(given.seed), results["runs"], results["rounds"]
     for number in range(first, first + given.rounds):
         # In a fixed order each would always come behind the same neighbour, and share what drifts with it.
         order = dice.sample(contenders, len(contenders))
@@ -29,8 +40,14 @@ def campaign(given, contenders, points, results, keep):
                 loads = [point for point in points if point.certificate == kind and suits(entry, point)]
                 if loads:
                     bench.visit(entry, kind, lambda server: bench.loads(server, entry, loads, runs.setdefault(entry.name, {}), number))
+        for limit in dice.sample(limits, len(limits)):
+            bench.limit(limit, results["limits"].setdefault(limit.name, {"about": limit.about, "of": limit.of, "runs": []}), number)
         results["rounds"] = number + 1
         keep(results)
+
+
+def standing(given, bench, contenders, results):
+    """What does not depend on time: memory of idle connections, system calls."""
     for entry in contenders:
         if given.idle and not entry.durable:
             for kind in (None, "p256") if entry.tls else (None,):
@@ -38,14 +55,13 @@ def campaign(given, contenders, points, results, keep):
                 bench.visit(entry, kind, lambda server: found.update({name: bench.idle(server, kind)}))
         if given.syscalls:
             bench.visit(entry, None, lambda server: results["syscalls"].update({entry.name: bench.syscalls(server)}))
-    keep(results)
 
 
 def nothing_yet(given):
     """The results before the first round: {"runs": {contender: {point: [one each round]}}, "idle_kib": ..., "syscalls": ...}."""
     return {
         "machine": machine(), "seconds": given.seconds, "rounds": 0, "seeds": [], "idle_connections": given.idle,
-        "about": {}, "points": {}, "runs": {}, "idle_kib": {}, "syscalls": {}, "skipped": {},
+        "about": {}, "points": {}, "runs": {}, "limits": {}, "idle_kib": {}, "syscalls": {}, "skipped": {},
     }  # fmt: skip
 
 
@@ -62,17 +78,30 @@ class Bench:
         if not self.program.exists():
             sys.exit(f"bench/run: {self.program} is not built: make bench")
         # Never below a memory file system: durable contenders must meet a disk. Nothing is deleted before the end, as
-        # ext4 makes new files dearer for minutes after old ones have gone.
-        self.files = tempfile.TemporaryDirectory(dir=given.target, prefix="bench-run-")
-        pathlib.Path(self.files.name).chmod(0o755)
-        self.certificates = {kind: certificate(self.files.name, kind) for kind in ("rsa", "p256")}
+        # ext4 makes new files dearer for minutes after old ones have gone; --keep leaves that to whoever runs this again.
+        self.files = pathlib.Path(tempfile.mkdtemp(dir=given.target, prefix="bench-run-"))
+        self.files.chmod(0o755)
+        self.certificates = {kind: certificate(self.files, kind) for kind in ("rsa", "p256")}
         self.count = 0
+
+    def close(self):
+        if not self.given.keep:
+            shutil.rmtree(self.files, ignore_errors=True)
+
+    def directory(self, entry):
+        self.count += 1
+        directory = pathlib.Path(self.files, f"{self.count:03}-{entry.name}")
+        directory.mkdir()
+        return directory
+
+    def limit(self, entry, found, number):
+        rate = entry.rate(self.directory(entry), self.given.seconds)
+        found["runs"].append({"round": number, "per_s": rate})
+        print(f"  {entry.name:14} {'':12} {rate:9.0f}/s", file=sys.stderr)
 
     def visit(self, entry, kind, action):
         """Starts the contender, warm, for `action`; a contender that does not start is told of and left out."""
-        self.count += 1
-        directory = pathlib.Path(self.files.name, f"{self.count:03}-{entry.name}")
-        directory.mkdir()
+        directory = self.directory(entry)
         server = entry.start(directory, self.certificates.get(kind))
         try:
             fault = server.wait_until_it_greets()
@@ -94,15 +123,16 @@ class Bench:
 
     def loads(self, server, entry, points, runs, number):
         for point in points:
-            before = server.cpu(), processes.busy()
+            before, begun = (server.cpu(), processes.busy()), time.monotonic()
             result = self.load(server, point.arguments)
+            entry.settle(server.directory)
             own, all_cpu = server.cpu() - before[0], processes.busy() - before[1]
             count = result["connections"]["greeted"] if point.sessions else result["messages"]["accepted"]
             others = all_cpu - own - result["client_cpu_s"]
             result |= {
                 "round": number, "server_cpu_s": own, "count": count, "cpu_s_per_10k": own * 1e4 / count if count else None,
                 "per_s": result["sessions_per_s" if point.sessions else "messages_per_s"],
-                "others_cores": max(0.0, others) / max(result["seconds"], 0.1), "peak_kib": server.memory("VmHWM"),
+                "others_cores": max(0.0, others) / (time.monotonic() - begun), "peak_kib": server.memory("VmHWM"),
             }  # fmt: skip
             runs.setdefault(point.name, []).append(result)
             print(
@@ -116,7 +146,7 @@ class Bench:
         count, before = self.given.idle, server.memory("Pss")
         tls = ["--tls", "starttls"] if kind else []
         command = [self.program, f"127.0.0.1:{server.port}", "-q", "-c", "0", "--idle", str(count), "-d", "600", *tls]
-        said = pathlib.Path(self.files.name, f"{self.count:03}-idle")
+        said = pathlib.Path(self.files, f"{self.count:03}-idle")
         with open(said, "wb") as output:
             client = subprocess.Popen(command, stderr=output, stdout=subprocess.DEVNULL)
         try:
@@ -135,7 +165,7 @@ class Bench:
         """System calls for each message, by strace; None where that cannot be had."""
         found = {}
         for name, arguments in STRACED.items():
-            file = pathlib.Path(self.files.name, f"{self.count:03}-{name}")
+            file = pathlib.Path(self.files, f"{self.count:03}-{name}")
             pids = [word for pid in server.pids() for word in ("-p", str(pid))]
             try:
                 tracer = subprocess.Popen(["strace", "-f", "-c", "-o", file, *pids], stderr=subprocess.DEVNULL)

@@ -17,7 +17,8 @@ class Server:
 
     def __init__(self, command, port, directory, environment=None, helpers=()):
         self.port, self.helpers, self.account = port, helpers, Account()
-        self.output = pathlib.Path(directory) / "output"
+        self.directory = pathlib.Path(directory)
+        self.output = self.directory / "output"
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen(
                 [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=directory,
@@ -112,6 +113,11 @@ def busy():
     fields = pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:]
     user, nice, system, _, _, irq, softirq = map(int, fields[:7])
     return (user + nice + system + irq + softirq) / TICKS
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def free_port():

@@ -24,11 +24,16 @@ def markdown(results):
         if rows:
             parts.append(f"## {point}: {about}")
             parts.append(table(["server", "per s", "CPU s/10k", "x floor", "p50 ms", "p99 ms", "peak MB", "others, cores"], rows))
+    rows = [row for name in names for row in limit_rows(results, name)]
+    if rows:
+        parts.append("## Of what the store gives: messages/s beside the rate of storing alone in the same round")
+        parts.append(table(["server", "point", "per s", "limit", "limit, per s", "share"], rows))
     costs = [cost_row(results, name) for name in names]
     costs = [row for row in costs if any(cell != "–" for cell in row[1:])]
     if costs:
         parts.append("## Idle connections and system calls")
         parts.append(table(["server", "KiB each, plain", "KiB each, TLS", "syscalls/message", "the same, PIPELINING"], costs))
+    parts += [f"{name}: {found['about']}." for name, found in results["limits"].items()]
     parts += [f"Skipped {name}: {why}." for name, why in results["skipped"].items()]
     return "\n\n".join(parts) + "\n"
 
@@ -53,6 +58,18 @@ def ratios(results, name, point, key="cpu_s_per_10k", base="floor"):
     """This server's figure over that of `base` in the same round, for each round that has both."""
     mine, other = ({run["round"]: run[key] for run in results["runs"].get(each, {}).get(point, [])} for each in (name, base))
     return [mine[number] / other[number] for number in mine if mine[number] is not None and other.get(number)]
+
+
+def limit_rows(results, name):
+    """For each point: this server's rate and its share of the rate that is its limit."""
+    for limit, found in results["limits"].items():
+        rates = {run["round"]: run["per_s"] for run in found["runs"]}
+        for point, runs in results["runs"][name].items() if name in found["of"] else ():
+            pairs = [(run["per_s"], rates[run["round"]]) for run in runs if run["round"] in rates]
+            if pairs:
+                mine, bound = zip(*pairs)
+                shares = [own / other for own, other in pairs]
+                yield [name, point, spread(mine, "{:,.0f}"), limit, spread(bound, "{:,.0f}"), spread(shares, "{:.2f}")]
 
 
 def cost_row(results, name):

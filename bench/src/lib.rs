@@ -13,6 +13,7 @@
 //! (`floor`) is the least that a server can do: it finds ends of lines and of data and answers.
 
 pub mod conversation;
+pub mod disk;
 pub mod floor;
 pub mod letters;
 pub mod load;

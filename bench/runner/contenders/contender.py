@@ -19,3 +19,6 @@ class Contender:
     def start(self, directory, certificate):
         """A running Server with files below `directory`; `certificate` is a pair of paths or None."""
         raise NotImplementedError
+
+    def settle(self, directory):
+        """Waits until a server with a queue has delivered everything; the load counts until then."""

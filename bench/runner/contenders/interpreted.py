@@ -45,12 +45,17 @@ class Haraka(Contender):
             run(self.home, install)
 
     def start(self, directory, certificate):
-        port = processes.free_port()
-        config = pathlib.Path(directory, "config")
+        port, directory = processes.free_port(), pathlib.Path(directory)
+        config = directory / "config"
         config.mkdir()
         (config / "smtp.ini").write_text(f"listen=127.0.0.1:{port}\nnodes=0\n")
-        (config / "plugins").write_text("rcpt_to.in_host_list\nqueue/discard\n")
+        (config / "plugins").write_text("named\nrcpt_to.in_host_list\nqueue/discard\n")
+        # It would ask the DNS who each client is.
+        (directory / "plugins").mkdir()
+        (directory / "plugins/named.js").write_text("exports.hook_lookup_rdns = next => next(OK, 'localhost')\n")
         (config / "host_list").write_text("example.com\n")
+        # Its own defaults count only where they are read from.
+        shutil.copy(self.program.parent / "config/connection.ini", config)
         (config / "loglevel").write_text("ERROR\n")
         environment = {**os.environ, "HARAKA": str(directory)}
         return processes.Server(["node", self.program], port, directory, environment)

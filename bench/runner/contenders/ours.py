@@ -1,11 +1,10 @@
-"""Us, with different chains, and the private servers that our processors talk to."""
+"""Us, with different chains."""
 
 import json
 import pathlib
 import shutil
-import subprocess
 
-from .. import processes
+from .. import processes, services
 from .contender import Contender, Unavailable
 
 BUILTINS = "HeadersParser|Header|Hasher"
@@ -56,20 +55,6 @@ class Guerrillad(Contender):
         return processes.Server([self.program, "serve", "-c", file, "--plugins-dir", plugins], port, directory, helpers=helpers)
 
 
-class RedisServer:
-    """A private redis-server, for the processor Redis."""
-
-    def prepare(self):
-        if not shutil.which("redis-server"):
-            raise Unavailable("no redis-server here: apt-get install redis-server")
-
-    def start(self, directory):
-        port = processes.free_port()
-        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
-        helper = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        return helper, {"redis_interface": f"127.0.0.1:{port}", "redis_expire_seconds": 60}
-
-
 def filled(value, directory):
     return value.replace("{directory}", str(directory)) if isinstance(value, str) else value
 
@@ -83,7 +68,13 @@ def entries(target):
         ours("ours-so", f"an inline .so stage: {BUILTINS}|Hello", f"{BUILTINS}|Hello", ["hello_plugin"]),
         ours("ours-maildir", "durable: file and directory synced", f"{BUILTINS}|MailDir", ["maildir"],
              {"maildir_path": "{directory}/mail/[user]", "maildir_user_map": "*=-1:-1"}, durable=True),
-        ours("ours-sqlite", "durable", f"{BUILTINS}|sql", ["sql"], {"sql_dsn": "{directory}/mail.sqlite"}, durable=True),
+        ours("ours-sqlite", "durable, in batches", f"{BUILTINS}|sql", ["sql"], {"sql_dsn": "{directory}/mail.sqlite"}, durable=True),
+        ours("ours-sqlite-single", "durable, one by one", f"{BUILTINS}|sql", ["sql"],
+             {"sql_dsn": "{directory}/mail.sqlite", "sql_batch": 1}, durable=True),
+        ours("ours-mariadb", "durable, in batches; CPU of the server alone, not of mariadbd", f"{BUILTINS}|sql", ["sql"],
+             service=services.MariaDb(), durable=True),
+        ours("ours-mariadb-single", "durable, one by one on one connection, as go-guerrilla does", f"{BUILTINS}|sql", ["sql"],
+             {"sql_batch": 1, "sql_max_open_conns": 1}, service=services.MariaDb(), durable=True),
         ours("ours-redis", "CPU of the server alone, not of redis-server", f"{BUILTINS}|Redis", ["redis"],
-             service=RedisServer(), durable=True),
+             service=services.RedisServer(), durable=True),
     )  # fmt: skip
