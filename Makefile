@@ -4,7 +4,7 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 PLUGINS := $(notdir $(wildcard plugins/*))
 
-.PHONY: build run test lint fuzz-smoke golden abi-matrix bench bench-smoke bench-micro bench-build clean help
+.PHONY: build run test lint fuzz-smoke golden abi-matrix bench bench-smoke bench-micro bench-soak bench-stage bench-build clean help
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -55,6 +55,12 @@ bench-smoke: bench-build ## the same for the floor and us, in under a minute
 bench-micro: bench-build ## the protocol engine alone, and a call across the border of a plugin
 	cargo bench --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench
 	$(RELEASE)/guerrillad plugins bench $(RELEASE)/libhello_plugin.so
+
+bench-soak: bench-build ## MINUTES (60) of mixed sizes: memory must stay flat, and below 64 MB at 100 connections
+	bench/soak --target $(TARGET) --minutes $(or $(MINUTES),60)
+
+bench-stage: bench-build ## what an inline .so stage costs, in instructions and time
+	bench/stage-cost --target $(TARGET)
 
 bench-build:
 	cargo build --release --locked -p guerrilla -p hello-plugin $(PLUGINS:%=-p guerrilla-%)

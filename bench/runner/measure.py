@@ -66,7 +66,8 @@ def nothing_yet(given):
 
 
 def suits(entry, point):
-    return (point.durable or not entry.durable) and (entry.tls or point.certificate is None)
+    asked = point.durable or not entry.durable
+    return asked and (entry.tls or point.certificate is None) and (not point.only or entry.name in point.only)
 
 
 class Bench:

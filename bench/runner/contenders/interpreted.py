@@ -57,7 +57,7 @@ class Haraka(Contender):
         # Its own defaults count only where they are read from.
         shutil.copy(self.program.parent / "config/connection.ini", config)
         (config / "loglevel").write_text("ERROR\n")
-        environment = {**os.environ, "HARAKA": str(directory)}
+        environment = {**os.environ, "HARAKA": str(directory), "YES_REALLY_DO_DISCARD": "1"}
         return processes.Server(["node", self.program], port, directory, environment)
 
 

@@ -14,6 +14,9 @@ class Guerrillad(Contender):
     """Us. `chain` is the save chain, `plugins` the crates' libraries it needs, `settings` more of backend_config; a
     setting may hold {directory}. `service` starts what the processor talks to and gives its settings."""
 
+    # What the program runs under, such as valgrind.
+    wrapper = ()
+
     def __init__(self, target, name, about, chain, plugins=(), settings=None, service=None, durable=False):
         super().__init__(name, about)
         self.tls, self.durable = not durable, durable
@@ -52,7 +55,7 @@ class Guerrillad(Contender):
         }  # fmt: skip
         file = directory / "guerrillad.json"
         file.write_text(json.dumps(config))
-        return processes.Server([self.program, "serve", "-c", file, "--plugins-dir", plugins], port, directory, helpers=helpers)
+        return processes.Server([*self.wrapper, self.program, "serve", "-c", file, "--plugins-dir", plugins], port, directory, helpers=helpers)
 
 
 def filled(value, directory):
