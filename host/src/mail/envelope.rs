@@ -315,13 +315,13 @@ impl Recipient {
 
 /// Whether this is nothing but header lines: each ends in CRLF, none is empty, the first is a field, no stray control bytes.
 fn is_header_block(lines: &str) -> bool {
-    let whole = lines.ends_with("\r\n") && !lines.starts_with([' ', '\t']);
-    whole
-        && lines.split_terminator("\r\n").all(|line| {
-            !line.is_empty()
-                && !line.trim().is_empty()
-                && !line.bytes().any(|b| b < 32 && b != b'\t')
-        })
+    let is_line = |line: &str| {
+        !line.trim().is_empty() && line.bytes().all(|byte| byte >= 32 || byte == b'\t')
+    };
+    // A bare LF leaves its line without the CR that is looked for; a bare CR is a control byte.
+    lines.ends_with("\r\n")
+        && !lines.starts_with([' ', '\t'])
+        && lines.split_terminator('\n').all(|line| line.strip_suffix('\r').is_some_and(is_line))
 }
 
 /// Most hashes of one message: go-guerrilla makes one per recipient.

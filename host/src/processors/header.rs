@@ -17,6 +17,7 @@ mod folding;
 mod harmless;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use guerrilla_plugin_api::{Blocking, Host, Phase, Plugin, Recipient, Transaction, Verdict};
 use mail_parser::DateTime;
@@ -120,7 +121,7 @@ impl Facts<'_> {
     /// The header lines.
     fn lines(&self) -> String {
         let mut lines = String::with_capacity(512);
-        Field::new(&mut lines, "Return-Path").word(&format!("<{}>", address(self.sender))).end();
+        Field::new(&mut lines, "Return-Path").joined(&["<", &address(self.sender), ">"]).end();
         if self.recipients.len() == 1 || self.delivered_to_all {
             for recipient in &self.recipients {
                 Field::new(&mut lines, "Delivered-To").word(&address(recipient)).end();
@@ -131,44 +132,62 @@ impl Facts<'_> {
     }
 
     fn received(&self, field: Field<'_>) {
-        let mut field = field.word("from").word(&word(self.helo));
-        for part in self.tcp_info() {
-            field = field.word(&part);
-        }
-        field = field.clause("by").word(&word(self.server_name));
+        let field = field.word("from").word(&word(self.helo));
+        let mut field = self.tcp_info(field).clause(&["by"]).word(&word(self.server_name));
         field = field.word("with").word(&word(self.protocol));
         if !self.queued_id.is_empty() {
             field = field.word("id").word(&word(self.queued_id));
         }
         if let Some((version, cipher)) = self.tls {
-            field = field.clause(&format!("({},", word(version)));
-            field = field.word("cipher").word(&format!("{})", word(cipher)));
+            field = field.clause(&["(", &word(version), ","]);
+            field = field.word("cipher").joined(&[&word(cipher), ")"]);
         }
         if let [only] = self.recipients.as_slice() {
-            field = field.clause("for").word(&format!("<{}>", address(only)));
+            field = field.clause(&["for"]).joined(&["<", &address(only), ">"]);
         }
-        field.attach(";").word(&date(self.arrived_ms)).end();
+        LAST_DATE.with_borrow_mut(|last| field.attach(";").word(last.of(self.arrived_ms)).end());
     }
 
     /// The comment behind the HELO name: what the client's connection says about it.
-    fn tcp_info(&self) -> Vec<String> {
+    fn tcp_info<'a>(&self, field: Field<'a>) -> Field<'a> {
         if self.remote_ip.is_empty() {
-            return Vec::new();
+            return field;
         }
         // RFC 5321 section 4.1.3.
         let tag = if self.remote_ip.contains(':') { "IPv6:" } else { "" };
-        let literal = format!("[{tag}{}])", word(self.remote_ip));
+        let ip = word(self.remote_ip);
         match self.remote_name {
-            Some(name) => vec![format!("({}", word(name)), literal],
-            None => vec![format!("({literal}")],
+            Some(name) => field.joined(&["(", &word(name)]).joined(&["[", tag, &ip, "])"]),
+            None => field.joined(&["([", tag, &ip, "])"]),
         }
     }
 }
 
+/// The last second in which a thread has had a message, in words: on a busy server the next is in the same.
+#[derive(Default)]
+struct LastDate {
+    unix: u64,
+    text: String,
+}
+
+impl LastDate {
+    fn of(&mut self, unix_ms: u64) -> &str {
+        let unix = unix_ms / 1000;
+        if self.text.is_empty() || self.unix != unix {
+            *self = Self { unix, text: date(unix) };
+        }
+        &self.text
+    }
+}
+
+thread_local! {
+    static LAST_DATE: RefCell<LastDate> = RefCell::default();
+}
+
 /// RFC 5322 section 3.3. Years have four digits.
-fn date(unix_ms: u64) -> String {
+fn date(unix: u64) -> String {
     const END_OF_9999: u64 = 253_402_300_799;
-    let seconds = (unix_ms / 1000).min(END_OF_9999);
+    let seconds = unix.min(END_OF_9999);
     DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default()).to_rfc822()
 }
 

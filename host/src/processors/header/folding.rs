@@ -22,21 +22,27 @@ impl<'a> Field<'a> {
 
     /// Adds a word that must not be broken, on a new line if this one is full.
     pub(super) fn word(self, word: &str) -> Self {
-        // Room for one more, since punctuation may be attached.
-        let fits = self.column + 1 + word.len() < LINE;
-        if fits || self.is_empty { self.put(" ", word) } else { self.clause(word) }
+        self.joined(&[word])
     }
 
-    /// Adds a word on a new line.
-    pub(super) fn clause(mut self, word: &str) -> Self {
+    /// Adds a word that is made of several pieces.
+    pub(super) fn joined(self, pieces: &[&str]) -> Self {
+        let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+        // Room for one more, since punctuation may be attached.
+        let fits = self.column + 1 + length < LINE;
+        if fits || self.is_empty { self.put(" ", pieces) } else { self.clause(pieces) }
+    }
+
+    /// Adds a word on a new line, in pieces.
+    pub(super) fn clause(mut self, pieces: &[&str]) -> Self {
         self.out.push_str("\r\n");
         self.column = 0;
-        self.put("\t", word)
+        self.put("\t", pieces)
     }
 
     /// Adds punctuation to the last word.
     pub(super) fn attach(self, punctuation: &str) -> Self {
-        self.put("", punctuation)
+        self.put("", &[punctuation])
     }
 
     /// Ends the field.
@@ -44,10 +50,11 @@ impl<'a> Field<'a> {
         self.out.push_str("\r\n");
     }
 
-    fn put(mut self, before: &str, text: &str) -> Self {
+    fn put(mut self, before: &str, pieces: &[&str]) -> Self {
+        let start = self.out.len();
         self.out.push_str(before);
-        self.out.push_str(text);
-        self.column += before.len() + text.len();
+        self.out.extend(pieces.iter().copied());
+        self.column += self.out.len() - start;
         self.is_empty = false;
         self
     }
@@ -86,7 +93,7 @@ mod tests {
     #[test]
     fn clauses_begin_lines() {
         let mut out = String::new();
-        Field::new(&mut out, "A").word("b").clause("c").word("d").attach(";").word("e").end();
+        Field::new(&mut out, "A").word("b").clause(&["c"]).word("d").attach(";").word("e").end();
         assert_eq!(out, "A: b\r\n\tc d; e\r\n");
     }
 }

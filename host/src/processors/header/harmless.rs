@@ -3,18 +3,26 @@
 //! *Limits*: [`LONGEST_WORD`] and [`LONGEST_ADDRESS`] bytes; more is cut off. RFC 5321 section 4.5.3.1 has it at
 //! 255 and 256, and sessions refuse more.
 
+use std::borrow::Cow;
+
 /// A host name, address literal, id or the like: nothing that could end a comment, a word or a clause.
-pub(super) fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> Cow<'_, str> {
     let text = &text[..text.floor_char_boundary(LONGEST_WORD)];
     if text.is_empty() {
-        return "unknown".to_owned();
+        return "unknown".into();
     }
-    text.replace(|c| is_special(c) || is_never_fit(c), "?")
+    if text.bytes().all(is_plain) {
+        return text.into();
+    }
+    text.replace(|c| is_special(c) || is_never_fit(c), "?").into()
 }
 
 /// A mailbox. Within quotes blanks and punctuation are its own.
-pub(super) fn address(text: &str) -> String {
+pub(super) fn address(text: &str) -> Cow<'_, str> {
     let text = &text[..text.floor_char_boundary(LONGEST_ADDRESS)];
+    if text.bytes().all(|byte| is_plain(byte) || byte == b'@') {
+        return text.into();
+    }
     let mut inside = Inside::Atoms;
     let clean: String = text
         .chars()
@@ -30,7 +38,16 @@ pub(super) fn address(text: &str) -> String {
         })
         .collect();
     // An open quote would swallow what follows.
-    if inside == Inside::Atoms { clean } else { clean.replace(|c| is_special(c) || c == ' ', "?") }
+    match inside {
+        Inside::Atoms => clean.into(),
+        _ => clean.replace(|c| is_special(c) || c == ' ', "?").into(),
+    }
+}
+
+/// What nearly all words are made of, and what is fit wherever it stands.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'.' | b'-' | b'_' | b'+' | b'=' | b':' | b'[' | b']')
 }
 
 /// Where in a local part a character stands.

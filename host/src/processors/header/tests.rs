@@ -166,6 +166,14 @@ fn check_shape(lines: &str) {
 #[test]
 fn dates() {
     assert_eq!(date(0), "Thu, 1 Jan 1970 00:00:00 +0000");
-    assert_eq!(date(951_827_696_000), "Tue, 29 Feb 2000 12:34:56 +0000");
+    assert_eq!(date(951_827_696), "Tue, 29 Feb 2000 12:34:56 +0000");
     assert_eq!(date(u64::MAX), "Fri, 31 Dec 9999 23:59:59 +0000");
+}
+
+#[test]
+fn a_date_is_kept_for_its_second_only() {
+    let mut last = LastDate::default();
+    for (ms, second) in [(0, "00"), (999, "00"), (1_000, "01"), (59_999, "59"), (1_000, "01")] {
+        assert_eq!(last.of(ms), format!("Thu, 1 Jan 1970 00:00:{second} +0000"));
+    }
 }
