@@ -37,6 +37,7 @@ use std::sync::Arc;
 
 use crate::block_writer::{stored_size, write_message};
 use crate::directory::{Directory, StorageError, failed, give};
+use crate::leftovers::Leftovers;
 use crate::line_ending::LineEnding;
 use crate::mailbox::{Mailbox, NEW, OpenMailbox, TMP};
 use crate::quota::Quota;
@@ -44,20 +45,22 @@ use crate::reservations::{Reservation, Reservations};
 use crate::unique_name::UniqueNames;
 
 /// Copies of a message that are on stable storage, and not delivered yet. Dropping undoes them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Prepared {
     copies: Vec<Copy>,
+    leftovers: Arc<Leftovers>,
 }
 
 impl Prepared {
     /// Writes and syncs a copy of the message into each maildir. `open` opens one, or another in its place; `pieces` begins the message anew.
     pub(crate) fn write<'m, I: Iterator<Item = &'m [u8]>>(
         addressed: Vec<Addressed>,
-        Means { names, ending, room }: Means<'_>,
+        Means { names, ending, room, leftovers }: Means<'_>,
         open: impl Fn(Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError>,
         pieces: impl Fn() -> I,
     ) -> Result<Self, StorageError> {
-        let mut prepared = Self::default();
+        leftovers.sweep();
+        let mut prepared = Self { copies: Vec::new(), leftovers: Arc::clone(leftovers) };
         let has_quota = |to: &Addressed| to.mailbox.quota() != Quota::NONE;
         let bytes = if addressed.iter().any(has_quota) { stored_size(ending, pieces()) } else { 0 };
         let mut addressed = addressed.into_iter().peekable();
@@ -113,8 +116,9 @@ impl Prepared {
         for (index, copy) in self.copies.drain(..).enumerate() {
             match causes.remove(&index) {
                 Some(cause) => {
-                    let left = copy.remove().err().into_iter().collect();
-                    refused.push((copy.recipients, CommitError { cause, left }));
+                    let recipients = copy.recipients.clone();
+                    let left = self.leftovers.take_back(copy).err().into_iter().collect();
+                    refused.push((recipients, CommitError { cause, left }));
                 }
                 None => {
                     delivered += 1;
@@ -125,16 +129,17 @@ impl Prepared {
         (delivered, refused)
     }
 
-    /// Takes the copies back and answers what could not be.
+    /// Takes the copies back and answers what could not be, which is tried again with later messages.
     pub(crate) fn undo(&mut self) -> Vec<StorageError> {
-        self.copies.drain(..).filter_map(|copy| copy.remove().err()).collect()
+        let copies = self.copies.drain(..);
+        copies.filter_map(|copy| self.leftovers.take_back(copy).err()).collect()
     }
 
     /// Takes back the copies that none of their recipients shall have, and answers what could not be.
     pub(crate) fn keep_only(&mut self, shall_have: impl Fn(usize) -> bool) -> Vec<StorageError> {
         let is_wanted = |copy: &Copy| copy.recipients.iter().any(|index| shall_have(*index));
         let unwanted = self.copies.extract_if(.., |copy| !is_wanted(copy));
-        unwanted.filter_map(|copy| copy.remove().err()).collect()
+        unwanted.filter_map(|copy| self.leftovers.take_back(copy).err()).collect()
     }
 
     fn commit_all(&mut self) -> Result<(), StorageError> {
@@ -174,6 +179,7 @@ pub(crate) struct Means<'a> {
     pub(crate) ending: LineEnding,
     /// In maildirs with a quota.
     pub(crate) room: &'a Arc<Reservations>,
+    pub(crate) leftovers: &'a Arc<Leftovers>,
 }
 
 /// A mailbox that gets a copy, and for whom: indices of recipients.
@@ -189,13 +195,13 @@ pub(crate) struct Addressed {
 pub(crate) struct CommitError {
     /// What went wrong.
     pub(crate) cause: StorageError,
-    /// Copies that could not be taken back: the client's next try makes duplicates of them.
+    /// Copies that could not be taken back yet: if they never can be, the client's next try makes duplicates of them.
     left: Vec<StorageError>,
 }
 
 /// One copy of a message.
 #[derive(Debug)]
-struct Copy {
+pub(crate) struct Copy {
     mailbox: Mailbox,
     recipients: Vec<usize>,
     name: String,
@@ -226,7 +232,8 @@ impl Copy {
         Ok(new)
     }
 
-    fn remove(&self) -> Result<(), StorageError> {
+    /// Removes it from where it is.
+    pub(crate) fn remove(&self) -> Result<(), StorageError> {
         match self.place {
             Place::Tmp => self.mailbox.open_part(TMP)?.remove_file(&self.name),
             Place::New => self.mailbox.open_part(NEW)?.remove_file(&self.final_name()),

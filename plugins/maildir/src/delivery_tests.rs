@@ -140,6 +140,25 @@ fn a_copy_that_a_reader_has_taken_is_reported() {
     assert_eq!(files_below(root.path()).len(), 0);
 }
 
+/// As when descriptors have run out: the directory is there and cannot be opened.
+#[test]
+fn what_cannot_be_taken_back_is_taken_back_later() {
+    let root = tempfile::tempdir().unwrap();
+    let maildirs = everybody(root.path());
+    let [tmp, away] = ["tmp", "away"].map(|name| root.path().join("a/Maildir").join(name));
+    let mut prepared = prepare(&maildirs, &["a@d"]).unwrap();
+    fs::rename(&tmp, &away).unwrap();
+    fs::write(&tmp, "no directory").unwrap();
+    assert_eq!(prepared.undo().len(), 1);
+    // Still not.
+    drop(prepare(&maildirs, &["b@d"]).unwrap());
+    fs::remove_file(&tmp).unwrap();
+    fs::rename(&away, &tmp).unwrap();
+    assert_eq!(count(root.path(), "tmp"), 1);
+    drop(prepare(&maildirs, &["b@d"]).unwrap());
+    assert_eq!(files_below(root.path()).len(), 0);
+}
+
 #[test]
 fn a_link_in_place_of_a_sub_directory_is_not_followed() {
     let root = tempfile::tempdir().unwrap();

@@ -21,6 +21,7 @@ mod config;
 mod delivery;
 mod directory;
 mod folder;
+mod leftovers;
 mod line_ending;
 mod mailbox;
 mod mailbox_name;

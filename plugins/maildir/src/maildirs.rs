@@ -11,6 +11,7 @@ use crate::config::Config;
 use crate::delivery::{Addressed, Means, Prepared};
 use crate::directory::{Directory, StorageError};
 use crate::folder::{BadSeparator, FolderSeparator};
+use crate::leftovers::Leftovers;
 use crate::line_ending::LineEnding;
 use crate::mailbox::{Mailbox, OpenMailbox};
 use crate::mailbox_name::{self, BadName};
@@ -32,6 +33,7 @@ pub(crate) struct Maildirs {
     /// Of users whose entries name no other.
     quota: Quota,
     reservations: Arc<Reservations>,
+    leftovers: Arc<Leftovers>,
     /// Held while directories are made: between its making and its change of owner a directory looks foreign.
     making: Mutex<()>,
 }
@@ -49,9 +51,17 @@ impl Maildirs {
         let folders = FolderSeparator::parse(&config.maildir_folder_separator)?;
         let ending = config.maildir_line_ending;
         let names = UniqueNames::of_this_host();
-        let reservations = Arc::default();
-        let making = Mutex::new(());
-        Ok(Self { template, users, folders, ending, names, quota, reservations, making })
+        Ok(Self {
+            template,
+            users,
+            folders,
+            ending,
+            names,
+            quota,
+            reservations: Arc::default(),
+            leftovers: Arc::default(),
+            making: Mutex::new(()),
+        })
     }
 
     /// Checks that this process can give mail to its owners, makes the maildirs of the listed users, and answers how
@@ -107,8 +117,18 @@ impl Maildirs {
         if addressed.is_empty() {
             return Err(StorageError::NoRecipient);
         }
-        let means = Means { names: &self.names, ending: self.ending, room: &self.reservations };
+        let means = Means {
+            names: &self.names,
+            ending: self.ending,
+            room: &self.reservations,
+            leftovers: &self.leftovers,
+        };
         Prepared::write(addressed, means, |mailbox| self.open(mailbox), pieces)
+    }
+
+    /// Takes back what could not be taken back before.
+    pub(crate) fn sweep(&self) {
+        self.leftovers.sweep();
     }
 
     /// Opens a mailbox, making what is missing. It is the inbox where a folder is one too many.

@@ -128,6 +128,7 @@ impl Plugin for MailDir {
         for (_, prepared) in self.open().drain() {
             self.undo(prepared);
         }
+        self.maildirs.sweep();
     }
 }
 
@@ -288,7 +289,7 @@ impl MailDir {
 
     fn report_left(&self, left: &[StorageError]) {
         for e in left {
-            self.host.warn(format_args!("a file stays in tmp: {e}"));
+            self.host.warn(format_args!("a file stays where it is for now: {e}"));
         }
     }
 
