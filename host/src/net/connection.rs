@@ -6,8 +6,9 @@
 //!
 //! *Trust*: none in the client. Its silence, its bytes and its reading speed are bounded.
 
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,9 @@ use tokio::time::{Instant, Sleep};
 use super::account;
 use super::admission::Permit;
 use super::buffers::Buffers;
+use super::decided::fault_of_ours;
 use super::dialogue::{Asking, Dialogue};
+use super::panics::poll_caught;
 use super::patience::{Overstepped, Patience};
 use super::server::Server;
 use super::tls::HandshakeError;
@@ -72,6 +75,8 @@ pub(super) enum Ended {
     ClientGone,
     Failed(io::Error),
     Handshake(HandshakeError),
+    /// By a fault of ours.
+    Panicked,
 }
 
 impl Connection {
@@ -101,16 +106,39 @@ impl Connection {
     }
 
     /// Serves the client until one of both sides ends.
-    pub(super) async fn run(mut self: Box<Self>, mut txn: Box<Transaction>) {
+    pub(super) async fn run(mut self: Box<Self>, txn: Box<Transaction>) {
         // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
-        let ended;
-        (txn, ended) = self.converse(txn).await;
-        self.server.tally().closed(&ended);
-        account::of_connection(&txn.client, &ended, self.patience.lasted(Instant::now()));
-        self.dialogue.closed(txn);
-        if ended.is_by_us() {
+        let session = txn.client.session;
+        let conversed = {
+            let mut conversation = pin!(self.converse(txn));
+            poll_fn(|cx| poll_caught(conversation.as_mut(), cx)).await
+        };
+        let is_by_us = match conversed {
+            Ok((txn, ended)) => {
+                self.server.tally().closed(&ended);
+                account::of_connection(&txn.client, &ended, self.patience.lasted(Instant::now()));
+                self.dialogue.closed(txn);
+                ended.is_by_us()
+            }
+            Err(why) => {
+                tracing::error!(%session, "the session has panicked and was closed: {why}");
+                self.server.tally().closed(&Ended::Panicked);
+                self.apologise();
+                true
+            }
+        };
+        if is_by_us {
             Box::pin(self.linger()).await;
         }
+    }
+
+    /// Says goodbye after a fault of ours. What was to be said before it is lost, and so is the transaction: nothing of it
+    /// was acknowledged.
+    fn apologise(&mut self) {
+        let mut out = Vec::new();
+        self.session.disconnect(&fault_of_ours(), &mut out);
+        // The client may be gone, or slow: that is no reason to do more.
+        let _ = self.wire.write_now(&out);
     }
 
     /// Lets the last reply arrive. The end of the server waits for nobody who has had it.
@@ -365,6 +393,7 @@ impl std::fmt::Display for Ended {
             Self::ClientGone => f.write_str("reason=ClientGone"),
             Self::Failed(error) => write!(f, "reason=Failed error={error}"),
             Self::Handshake(error) => write!(f, "reason=Handshake error={error}"),
+            Self::Panicked => f.write_str("reason=Panicked"),
         }
     }
 }
@@ -388,6 +417,6 @@ mod tests {
             size_of::<F>()
         }
         let size = size_of_future(serve) + size_of::<Connection>() + size_of::<Transaction>();
-        assert!(size <= 1170, "{size} bytes");
+        assert!(size <= 1216, "{size} bytes");
     }
 }

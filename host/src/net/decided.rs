@@ -73,6 +73,11 @@ pub(super) fn queued(id: &str) -> Reply<'static> {
     reply.unwrap_or_else(|_| replies::OK.clone())
 }
 
+/// RFC 5321 section 3.8: an unforeseen end is told as 421.
+pub(super) fn fault_of_ours() -> Reply<'static> {
+    fixed(421, (4, 3, 0), "Local error, closing connection")
+}
+
 fn refused_service() -> Reply<'static> {
     fixed(421, (4, 7, 0), "Service not available, closing connection")
 }

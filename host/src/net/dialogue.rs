@@ -85,6 +85,8 @@ impl Dialogue {
         match question {
             Question::Connect => Asking::Phase(Phase::CONNECT),
             Question::Helo { verb, name } => {
+                #[cfg(test)]
+                super::panics::trip(name);
                 let client = &mut txn.client;
                 let before = client.helo.replace(name.to_owned());
                 let before = Introduction { name: before, esmtp: client.esmtp };

@@ -11,6 +11,7 @@
 //! - [`account`]: the lines the log has about messages and connections.
 //! - [`decided`]: from a decision to a reply.
 //! - [`tally`]: what a server has done, in numbers.
+//! - [`panics`]: a fault of ours ends one session.
 //! - [`patience`]: how long a client may take.
 //! - [`proxied`]: the PROXY header.
 //! - [`tls`]: certificates, handshakes, encrypted connections.
@@ -28,6 +29,7 @@ mod connection;
 mod decided;
 mod dialogue;
 pub(crate) mod listener;
+mod panics;
 pub(crate) mod passed;
 mod patience;
 mod proxied;

@@ -245,8 +245,18 @@ const TLS_VERSIONS: [&str; 2] = ["TLSv1.2", "TLSv1.3"];
 
 const TLS_FAILURES: [&str; 3] = ["timeout", "protocol", "connection"];
 
-const REASONS: [&str; 9] =
-    ["quit", "gone", "failed", "handshake", "timeout", "errors", "limit", "refused", "shutdown"];
+const REASONS: [&str; 10] = [
+    "quit",
+    "gone",
+    "failed",
+    "handshake",
+    "timeout",
+    "errors",
+    "limit",
+    "refused",
+    "shutdown",
+    "panic",
+];
 
 /// Its place in [`REASONS`].
 fn reason(ended: &Ended) -> usize {
@@ -267,6 +277,7 @@ fn reason(ended: &Ended) -> usize {
         ) => 6,
         Ended::Closed(CloseReason::Disconnected) => 7,
         Ended::Closed(CloseReason::ShuttingDown) => 8,
+        Ended::Panicked => 9,
     }
 }
 
