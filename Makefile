@@ -4,7 +4,8 @@ TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 PLUGINS := $(notdir $(wildcard plugins/*))
 
-.PHONY: build run test lint fuzz-smoke golden abi-matrix bench bench-smoke bench-micro bench-soak bench-stage bench-build clean help
+# Every target: none of them is a file.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +36,18 @@ lint: ## formatting, clippy and documentation, all without a warning
 	cargo fmt --manifest-path bench/Cargo.toml --check
 	cargo clippy --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
+
+torture: build ## kills, faults, overload, hostile mails and bad plugins; TORTURE="--rounds 100 --seed 7" and more (host/tests/torture)
+	scripts/torture $(RELEASE) $(TORTURE)
+
+sanitize: ## the library tests of the host, the protocol and the border under AddressSanitizer
+	scripts/sanitize
+
+audit: ## licences, sources, bans and, where its database can be reached, advisories of all dependencies; installs cargo-deny if needed
+	scripts/audit
+
+reproducible: ## two release builds in two directories have the same bytes
+	scripts/reproducible
 
 fuzz-smoke: ## every fuzz target for a few seconds; installs cargo-fuzz if needed
 	scripts/fuzz smoke

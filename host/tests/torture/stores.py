@@ -1,0 +1,151 @@
+"""The stores under torture, each private to a run: how guerrillad is set up for it, and what it holds.
+
+A store is `config` and `plugins` for the daemon, `collect()`, which takes all mails out of it as (recipient or None, bytes), and
+`crash()` for those that are servers. A further one (a broker, say) needs nothing else, and a line in `STORES`.
+"""
+
+import contextlib
+import pathlib
+import socket
+import sqlite3
+
+import mariadb_server
+import redis_server
+from mariadb_server import PASSWORD, MariaDb
+from redis_server import DURABLE, RedisServer
+
+SQL_SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "plugins" / "sql" / "schema"
+
+
+class MailDir:
+    """Files; a partial one in `new` is a fault whatever it holds, since it is no letter."""
+
+    name, plugins, environment = "MailDir", ["maildir"], {}
+
+    def __init__(self, directory):
+        self.path = pathlib.Path(directory) / "mail"
+        self.config = {
+            "save_process": "HeadersParser|Header|MailDir",
+            "maildir_path": f"{self.path}/[user]",
+            "maildir_user_map": "*=-1:-1",
+            "maildir_line_ending": "crlf",
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def collect(self):
+        for file in self.path.glob("*/new/*"):
+            octets = file.read_bytes()
+            file.unlink()
+            yield f"{file.parts[-3]}@example.test", octets
+
+    def unfinished(self):
+        """Files in `tmp`: none when nothing is under way, unless the daemon was killed."""
+        return list(self.path.glob("*/tmp/*"))
+
+
+class Sqlite:
+    """A file that the daemon's process writes itself: a kill interrupts it anywhere."""
+
+    name, plugins, environment = "SQLite", ["sql"], {}
+
+    def __init__(self, directory):
+        self.path = pathlib.Path(directory) / "mail.sqlite"
+        self.config = {"save_process": "HeadersParser|Header|Hasher|sql", "sql_driver": "sqlite", "sql_dsn": str(self.path)}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def collect(self):
+        if not self.path.exists():
+            return
+        with contextlib.closing(sqlite3.connect(self.path)) as database:
+            [[sound]] = database.execute("PRAGMA integrity_check")
+            if sound != "ok":
+                raise RuntimeError(f"the database is broken: {sound}")
+            table = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'new_mail'").fetchone()[0]
+            rows = database.execute("SELECT recipient, mail FROM new_mail").fetchall() if table else []
+            if table:
+                database.execute("DELETE FROM new_mail")
+                database.commit()
+        yield from rows
+
+
+class Maria:
+    """MariaDB with its default durability: each commit is flushed."""
+
+    name, plugins = "MariaDB", ["sql"]
+    environment = {"DATABASE_PASSWORD": PASSWORD}
+
+    def __init__(self, directory):
+        self.server = MariaDb(pathlib.Path(directory) / "maria", "--max-allowed-packet=64M")
+        self.server.ask((SQL_SCHEMA / "mysql.sql").read_text())
+        self.config = {
+            "save_process": "HeadersParser|Header|Hasher|sql",
+            "sql_driver": "mysql",
+            "sql_dsn": f"mail@tcp(127.0.0.1:{self.server.port})/mail",
+            "sql_password": {"env": "DATABASE_PASSWORD"},
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.kill()
+
+    def crash(self):
+        self.server.kill()
+        self.server.start()
+
+    def collect(self):
+        rows = self.server.ask("SELECT mail_id, recipient, HEX(mail) FROM new_mail")
+        if rows:
+            # What is committed from here on, by a transaction whose client is gone, is found the next time.
+            self.server.ask(f"DELETE FROM new_mail WHERE mail_id IN ({','.join(row[0] for row in rows)})")
+        return [(recipient, bytes.fromhex(mail)) for _, recipient, mail in rows]
+
+
+class Redis:
+    """Redis that syncs each command (`appendfsync always`)."""
+
+    name, plugins, environment = "Redis", ["redis"], {}
+
+    def __init__(self, directory):
+        self.server = RedisServer(pathlib.Path(directory) / "redis", *DURABLE)
+        self.config = {
+            "save_process": "HeadersParser|Header|Hasher|Redis",
+            "redis_interface": self.server.interface,
+            "redis_expire_seconds": 7200,
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.kill()
+
+    def crash(self):
+        self.server.kill()
+        self.server.start()
+
+    def collect(self):
+        with socket.create_connection(("127.0.0.1", self.server.port), 60) as connection, connection.makefile("rb") as replies:
+            for key in self.server.keys():
+                connection.sendall(f"GETDEL {key}\r\n".encode())
+                length = int(replies.readline()[1:])
+                yield None, replies.read(length + 2)[:length]
+
+
+def missing():
+    """Debian packages that are missing."""
+    return " ".join(filter(None, (mariadb_server.missing(), redis_server.missing())))
+
+
+STORES = [MailDir, Sqlite, Maria, Redis]
