@@ -75,6 +75,10 @@ bench-soak: bench-build ## MINUTES (60) of mixed sizes: memory must stay flat, a
 bench-stage: bench-build ## what an inline .so stage costs, in instructions and time
 	bench/stage-cost --target $(TARGET)
 
+bench-stores: build bench-build ## storing processors as they come and one by one, against private servers; about six minutes
+	host/tests/stores/throughput.py --daemon $(RELEASE)/guerrillad --plugins $(RELEASE)/plugins \
+	    --loader $(TARGET)/bench/release/guerrilla-bench
+
 bench-build:
 	cargo build --release --locked -p guerrilla -p hello-plugin $(PLUGINS:%=-p guerrilla-%)
 	cargo build --release --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench

@@ -128,7 +128,9 @@ class MariaDb(Server):
 
     def _small(self):
         """On a small disk as little beforehand as can be."""
-        return ["--innodb-log-file-size=4M", "--innodb-data-file-path=ibdata1:24M:autoextend", "--innodb-undo-tablespaces=0", "--innodb-buffer-pool-size=8M"] if self._disk else []
+        if not self._disk:
+            return []
+        return ["--innodb-log-file-size=4M", "--innodb-data-file-path=ibdata1:24M:autoextend", "--innodb-undo-tablespaces=0"]
 
     def prepare(self):
         self.run_client("CREATE DATABASE mail", database="")

@@ -42,7 +42,9 @@ class PrivateAuthority:
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(mode=0o755, parents=True, exist_ok=True)
         self.ca, self._ca_key = self.directory / "ca.pem", self.directory / "ca.key"
-        run(["openssl", "req", "-x509", *NEW_KEY, "-subj", f"/CN=authority of {self.directory.parent.name} {self.directory.name}", "-keyout", self._ca_key, "-out", self.ca])
+        # Two authorities must not have the same name, or their certificates are taken for each other's.
+        subject = f"/CN=authority of {self.directory.parent.name} {self.directory.name}"
+        run(["openssl", "req", "-x509", *NEW_KEY, "-subj", subject, "-keyout", self._ca_key, "-out", self.ca])
         self.cert, self.key = self._issue("server", "subjectAltName=IP:127.0.0.1,DNS:localhost")
         self.client_cert, self.client_key = self._issue("client", "extendedKeyUsage=clientAuth")
 
@@ -87,6 +89,7 @@ class PrivateDisk:
     def close(self):
         self._holder.kill()
         self._holder.wait()
+        self._holder.stdout.close()
 
 
 NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]

@@ -85,7 +85,7 @@ class Serving:
     `starter` are words before the command. With `start` off it is started, but not waited for.
     """
 
-    def __init__(self, arguments, directory, backend_config, plugins, environment=None, start=True, starter=()):
+    def __init__(self, arguments, directory, backend_config, plugins, environment=None, start=True, starter=(), log_level="debug"):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(mode=0o755, exist_ok=True)
         self.log_file = self.directory / "log"
@@ -97,7 +97,7 @@ class Serving:
             (plugins_dir / f"{plugin}.so").chmod(0o755)
         config = {
             "log_file": str(self.log_file),
-            "log_level": "debug",
+            "log_level": log_level,
             "allowed_hosts": ["."],
             "backend_config": {"primary_mail_host": "mx.example.test", **backend_config},
             "servers": [
