@@ -35,6 +35,7 @@ lint: ## formatting, clippy and documentation, all without a warning
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo fmt --manifest-path bench/Cargo.toml --check
 	cargo clippy --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench --all-targets --locked -- -D warnings
+	cargo fmt --manifest-path bench/stores/Cargo.toml --check
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --document-private-items
 
 torture: build ## kills, faults, overload, hostile mails and bad plugins; TORTURE="--rounds 100 --seed 7" and more (host/tests/torture)
@@ -65,8 +66,9 @@ bench-smoke: bench-build ## the same for the floor and us, in under a minute
 	bench/run --target $(TARGET) --out $(TARGET)/bench/smoke --contenders floor,ours,ours-so --points c10k100,pipe,c10k1 \
 	    --rounds 1 --seconds 1 --idle 500 --no-syscalls
 
-bench-micro: bench-build ## the protocol engine alone, and a call across the border of a plugin
+bench-micro: bench-build ## the protocol engine alone, a call across the border of a plugin, MailDir and SQLite without SMTP
 	cargo bench --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench
+	CARGO_TARGET_DIR=$(abspath $(TARGET))/bench cargo bench --locked --manifest-path bench/stores/Cargo.toml
 	$(RELEASE)/guerrillad plugins bench $(RELEASE)/libhello_plugin.so
 
 bench-soak: bench-build ## MINUTES (60) of mixed sizes: memory must stay flat, and below 64 MB at 100 connections

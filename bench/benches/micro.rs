@@ -5,7 +5,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use guerrilla_bench::letters::{Letter, made_up};
 use guerrilla_smtp::{
     Answer, BareNewline, Decoded, DotDecoder, PeerTraits, Session, Settings, Step,
@@ -105,5 +105,9 @@ fn data(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, session, data);
-criterion_main!(benches);
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    session(&mut criterion);
+    data(&mut criterion);
+    criterion.final_summary();
+}

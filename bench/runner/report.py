@@ -3,6 +3,9 @@
 import json
 import statistics
 
+# Cores that others may use beside a run that counts.
+CALM = 0.3
+
 
 def as_json(results):
     return json.dumps(results, indent=1)
@@ -14,15 +17,17 @@ def markdown(results):
     parts = [
         f"# Measured {machine['when']}",
         f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, load average at the end {machine['load']:.1f}. "
-        f"{results['rounds']} rounds of {results['seconds']:g} s, each in an order of its own (seeds {', '.join(map(str, results['seeds']))}). "
+        f"Rounds of {results['seconds']:g} s, each in an order of its own (seeds {', '.join(map(str, results['seeds']))}). "
         "Client and server share the cores.",
-        "Median [lowest–highest]; `x floor` is the ratio to the floor of the same round.",
+        "Median [lowest–highest]; `x floor` is the ratio to the floor of the same round. Runs beside which others used more than "
+        f"{CALM} cores are left out where there are calm ones.",
     ]
     names = [name for name in results["about"] if name in results["runs"]]
     for point, about in results["points"].items():
         rows = [row for row in (point_row(results, name, point) for name in names) if row]
         if rows:
-            parts.append(f"## {point}: {about}")
+            count = len({run["round"] for name in names for run in results["runs"][name].get(point, [])})
+            parts.append(f"## {point}: {about} ({count} rounds)")
             parts.append(table(["server", "per s", "CPU s/10k", "x floor", "p50 ms", "p99 ms", "peak MB", "others, cores"], rows))
     rows = [row for name in names for row in limit_rows(results, name)]
     if rows:
@@ -39,7 +44,7 @@ def markdown(results):
 
 
 def point_row(results, name, point):
-    runs = results["runs"][name].get(point)
+    runs = calm(results["runs"][name].get(point, []))
     if not runs:
         return None
     latency = "greeting_ms" if all(run["messages"]["accepted"] == 0 for run in runs) else "latency_ms"
@@ -55,9 +60,21 @@ def point_row(results, name, point):
 
 
 def ratios(results, name, point, key="cpu_s_per_10k", base="floor"):
-    """This server's figure over that of `base` in the same round, for each round that has both."""
-    mine, other = ({run["round"]: run[key] for run in results["runs"].get(each, {}).get(point, [])} for each in (name, base))
-    return [mine[number] / other[number] for number in mine if mine[number] is not None and other.get(number)]
+    """This server's figure over that of `base` in the same round, for each round that has both; calm ones where there are any."""
+    mine, other = ({run["round"]: run for run in results["runs"].get(each, {}).get(point, [])} for each in (name, base))
+    pairs = [(mine[number], other[number]) for number in mine if mine[number][key] is not None and other.get(number, {}).get(key)]
+    pairs = [pair for pair in pairs if all(map(is_calm, pair))] or pairs
+    return [one[key] / floor[key] for one, floor in pairs]
+
+
+def is_calm(run):
+    """Whether the rest of the machine let it be measured."""
+    return run["others_cores"] <= CALM
+
+
+def calm(runs):
+    """The calm ones; all when there are none, as with a database that belongs to the server."""
+    return [run for run in runs if is_calm(run)] or runs
 
 
 def limit_rows(results, name):

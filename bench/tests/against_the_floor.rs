@@ -13,10 +13,11 @@ impl Floor {
             .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap();
+            .expect("the floor starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        let output = child.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut line).expect("the floor says where it listens");
+        let address = line.trim().strip_prefix("listening on ").expect("an address").to_owned();
         Self(child, address)
     }
 
@@ -26,16 +27,16 @@ impl Floor {
             .args([self.1.as_str(), "--json", "-q"])
             .args(arguments.split(' '))
             .output()
-            .unwrap();
+            .expect("the load runs");
         let result = serde_json::from_slice(&done.stdout).unwrap_or_else(|_| panic!("{done:?}"));
-        (result, done.status.code().unwrap())
+        (result, done.status.code().expect("no signal"))
     }
 }
 
 impl Drop for Floor {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        self.0.kill().expect("it runs");
+        self.0.wait().expect("it ends");
     }
 }
 

@@ -5,9 +5,9 @@ import unittest
 from runner import plot, report
 
 
-def run(number, cpu, per_s=1000.0):
+def run(number, cpu, per_s=1000.0, others=0.0):
     return {
-        "round": number, "cpu_s_per_10k": cpu, "per_s": per_s, "peak_kib": 2048, "others_cores": 0.0, "messages": {"accepted": 9},
+        "round": number, "cpu_s_per_10k": cpu, "per_s": per_s, "peak_kib": 2048, "others_cores": others, "messages": {"accepted": 9},
         "latency_ms": {"p50": 1.0, "p99": 2.0},
     }  # fmt: skip
 
@@ -31,6 +31,16 @@ class Ratios(unittest.TestCase):
 
     def test_a_run_without_messages_has_no_ratio(self):
         self.assertEqual(report.ratios(results(floor=[run(0, 1.0)], ours=[run(0, None)]), "ours", "pipe"), [])
+
+
+    def test_what_others_disturbed_is_left_out(self):
+        found = results(floor=[run(0, 1.0), run(1, 1.0)], ours=[run(0, 1.5), run(1, 9.0, others=1.0)])
+        self.assertEqual(report.ratios(found, "ours", "pipe"), [1.5])
+        self.assertNotIn("9", report.markdown(found).split("| ours |")[1])
+
+    def test_a_disturbed_run_counts_where_there_is_no_other(self):
+        found = results(floor=[run(0, 1.0)], ours=[run(0, 1.5, others=1.0)])
+        self.assertEqual(report.ratios(found, "ours", "pipe"), [1.5])
 
 
 class Tables(unittest.TestCase):
