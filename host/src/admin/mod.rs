@@ -5,13 +5,19 @@
 //! - `/readyz`: 200 while mail is taken and kept; 503 with the reason while it is not.
 //! - `/status`: servers, chains and plugins as JSON ([`mod@status`]).
 //!
-//! *Trust*: whoever reaches it may read it; nothing can be changed through it. The Unix socket is for the daemon's user
-//! alone, a TCP address must be one of loopback.
+//! - `POST /reload`: reads the configuration anew and answers what has changed ([`mod@reload`]).
+//! - `POST /trace?ip=ADDR`: what the clients of one address say, while they do ([`mod@trace`]).
+//!
+//! *Trust*: whoever reaches it may read it. The Unix socket is for the daemon's user alone; a TCP address must be one of
+//! loopback, where any user of the machine gets, and any page in a browser that runs there: see [`guard`].
 
+mod guard;
 mod metrics;
 mod process;
+mod reload;
 mod state;
 mod status;
+mod trace;
 
 use std::io;
 use std::thread;
@@ -20,12 +26,15 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
 
 use crate::net::Sockets;
+pub(crate) use guard::FIELD;
+pub(crate) use reload::Request;
 pub(crate) use state::{Daemon, since_1970};
+pub(crate) use status::{Buckets, Counts, Server, Stage, Status};
 
 /// The admin interface while it is served. Dropped, it ends.
 pub(crate) struct Admin {
@@ -40,7 +49,7 @@ impl Admin {
         thread::Builder::new().name("admin".to_owned()).spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    served = listen(sockets, routes(daemon)) => {
+                    served = listen(sockets, daemon) => {
                         if let Err(error) = served {
                             tracing::error!("admin_listen: {error}");
                         }
@@ -54,13 +63,17 @@ impl Admin {
     }
 }
 
-async fn listen(sockets: Sockets, routes: Router) -> io::Result<()> {
+async fn listen(sockets: Sockets, daemon: Daemon) -> io::Result<()> {
     match sockets {
         Sockets::Tcp(_, mut sockets) => match sockets.pop() {
-            Some(socket) => axum::serve(TcpListener::from_std(socket)?, routes).await,
+            Some(socket) => {
+                let routes = guard::against_other_pages(routes(daemon));
+                axum::serve(TcpListener::from_std(socket)?, routes).await
+            }
             None => Ok(()),
         },
-        Sockets::Unix(socket) => axum::serve(UnixListener::from_std(socket)?, routes).await,
+        // No browser gets there.
+        Sockets::Unix(socket) => axum::serve(UnixListener::from_std(socket)?, routes(daemon)).await,
     }
 }
 
@@ -70,6 +83,8 @@ fn routes(daemon: Daemon) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(readiness))
         .route("/status", get(status))
+        .route("/reload", post(reload::reload))
+        .route("/trace", post(trace::trace))
         .with_state(daemon)
 }
 
@@ -88,6 +103,8 @@ async fn readiness(State(daemon): State<Daemon>) -> Response {
 }
 
 async fn status(State(daemon): State<Daemon>) -> Response {
-    let text = status::of(&daemon).to_string();
-    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+    match serde_json::to_string(&status::of(&daemon)) {
+        Ok(text) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }

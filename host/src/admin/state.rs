@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 
+use super::reload::Requests;
 use crate::mail::Budget;
+use crate::net::trace::Watchers;
 use crate::net::{Policy, Server};
 
 /// A daemon, as far as it may be looked at while it runs.
@@ -19,6 +21,10 @@ pub(crate) struct Daemon {
     pub(crate) budget: Arc<Budget>,
     /// How reloads have ended.
     pub(crate) reloads: Arc<Reloads>,
+    /// Who reloads when asked to.
+    pub(crate) requests: Arc<Requests>,
+    /// Who watches single clients.
+    pub(crate) watchers: Arc<Watchers>,
     /// When it began, since 1970.
     pub(crate) began: Duration,
 }

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 could not start or did not end in time; 64 the command line is wrong; 78 the
 //! configuration is wrong.
 
+mod ask;
 mod config;
 mod plugins;
 mod serve;
@@ -35,6 +36,14 @@ enum Command {
     /// Check, describe, show or migrate a config file.
     #[command(subcommand)]
     Config(config::Command),
+    /// Show how the running daemon does.
+    Status(ask::StatusArgs),
+    /// Show how the running daemon does, again and again, until q is pressed.
+    Top(ask::TopArgs),
+    /// Have the running daemon read its configuration anew, and wait for what comes of it.
+    Reload(ask::ReloadArgs),
+    /// Show what clients of one address and the running daemon say to each other.
+    Trace(ask::TraceArgs),
     /// Look at plugin files, try them, start a new one.
     #[command(subcommand)]
     Plugins(plugins::Command),
@@ -93,6 +102,10 @@ fn obey() -> ExitCode {
         Command::Serve(args) => serve::run(&args, cli.verbose),
         Command::Version => version::run(),
         Command::Config(command) => config::run(command),
+        Command::Status(args) => ask::status(&args),
+        Command::Top(args) => ask::top(&args),
+        Command::Reload(args) => ask::reload(&args),
+        Command::Trace(args) => ask::trace(&args),
         Command::Plugins(command) => plugins::run(command),
         Command::Probe { file } => probe::child(&file),
     }

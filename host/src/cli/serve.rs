@@ -10,7 +10,7 @@ mod footing;
 mod signals;
 
 use super::{CONFIG, ServeArgs, complain};
-use crate::config::{Config, ConfigError, Loaded, default_path};
+use crate::config::{Change, Config, ConfigError, Loaded, default_path};
 use crate::daemon::{Daemon, Ended, PidFile, PidFileError, PluginWatch, StartError};
 use crate::observe::Log;
 use crate::service::manager::Manager;
@@ -121,14 +121,20 @@ async fn live(
     raise_file_limit();
     let mut watch = PluginWatch::of(&config);
     let daemon = Daemon::builder().config(config).log(log.clone()).handover(handover).start()?;
+    let mut requests = daemon.reload_requests();
     tracing::info!("ready");
     tokio::spawn(watchdog::feed(manager.clone(), daemon.pulse()));
     let mut running = Running { args, daemon, pid_file, manager };
     running.tell_ready(None);
     let name = loop {
+        let mut asked = None;
         let wish = tokio::select! {
             biased;
             wish = signals.next() => wish,
+            Some(request) = requests.recv() => {
+                asked = Some(request);
+                Wish::Reload
+            }
             () = watch.changed() => {
                 tracing::info!("the plugins directory has changed");
                 Wish::Reload
@@ -140,7 +146,12 @@ async fn live(
             Wish::Reload => tokio::select! {
                 biased;
                 name = signals.end() => break name,
-                () = running.reload() => watch.follow(running.daemon.config()),
+                outcome = running.reload() => {
+                    watch.follow(running.daemon.config());
+                    if let Some(request) = asked {
+                        request.answer(outcome);
+                    }
+                }
             },
         }
     };
@@ -177,7 +188,7 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Reads the configuration anew. What cannot be used changes nothing.
-    async fn reload(&mut self) {
+    async fn reload(&mut self) -> Result<Vec<String>, String> {
         if let Some(manager) = &self.manager {
             manager.reloading();
         }
@@ -188,7 +199,8 @@ impl Running<'_> {
             }
             tracing::error!("not reloaded, everything stays as it was");
         }
-        self.tell_ready(outcome.err().as_deref());
+        self.tell_ready(outcome.as_ref().err().map(String::as_str));
+        outcome
     }
 
     /// Tells the service manager that mail is taken, and why the last reload was refused.
@@ -204,7 +216,7 @@ impl Running<'_> {
         manager.ready(&status);
     }
 
-    async fn try_reload(&mut self) -> Result<(), String> {
+    async fn try_reload(&mut self) -> Result<Vec<String>, String> {
         let (config, notes) = self.usable(configuration(self.args))?;
         for note in notes {
             tracing::warn!("{note}");
@@ -223,14 +235,12 @@ impl Running<'_> {
         if moved {
             self.pid_file = pid_file;
         }
+        let changes: Vec<String> = changes.iter().map(told).collect();
         for change in &changes {
-            match change {
-                crate::config::Change::Server { listen, .. } => tracing::info!("{change} {listen}"),
-                _ => tracing::info!("{change}"),
-            }
+            tracing::info!("{change}");
         }
         tracing::info!("reloaded, {} changes", changes.len());
-        Ok(())
+        Ok(changes)
     }
 
     /// What the daemon is not even asked to take counts as a reload that it has refused.
@@ -250,6 +260,14 @@ impl Running<'_> {
                 }
             }
         }
+    }
+}
+
+/// A change with the server it is about.
+fn told(change: &Change) -> String {
+    match change {
+        Change::Server { listen, .. } => format!("{change} {listen}"),
+        _ => change.to_string(),
     }
 }
 

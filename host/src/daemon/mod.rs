@@ -24,12 +24,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
 use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, Admin};
-use crate::config::{Change, Config, ServerChange};
+use crate::config::{Change, Config, Listen, ServerChange};
 use crate::mail::{Budget, Storage};
 pub use crate::net::{BindError, TlsError};
 use crate::net::{Passed, Policy, Sockets};
@@ -126,6 +126,8 @@ impl Daemon {
             policy: Arc::clone(&policy),
             budget: Arc::clone(&budget),
             reloads: Arc::default(),
+            requests: Arc::default(),
+            watchers: Arc::default(),
             began: admin::since_1970(),
         };
         let mut daemon = Self {
@@ -144,7 +146,8 @@ impl Daemon {
         };
         daemon.log_by(lines);
         daemon.listen(servers);
-        daemon.show(admin);
+        let listen = daemon.config.admin.clone();
+        daemon.show(listen.as_ref(), admin);
         Ok(daemon)
     }
 
@@ -201,6 +204,12 @@ impl Daemon {
         Ok(changes)
     }
 
+    /// Reloads that somebody asks for at the admin interface from now on: whoever has read the configuration is to
+    /// obey. Without a call of this they are refused.
+    pub(crate) fn reload_requests(&self) -> mpsc::Receiver<admin::Request> {
+        self.observed.requests.taken()
+    }
+
     /// Counts a reload that has come to nothing before there was a configuration.
     pub(crate) fn refuse_reload(&self) {
         self.observed.reloads.note(false);
@@ -213,7 +222,7 @@ impl Daemon {
         self.log_by(log);
         if config.admin != self.config.admin {
             self.admin = None;
-            self.show(admin);
+            self.show(config.admin.as_ref(), admin);
         }
         self.budget.set_limit(config.spool.max_memory);
         let allowed_hosts = config.allowed_hosts.clone();
@@ -253,8 +262,13 @@ impl Daemon {
     }
 
     /// Serves the admin interface on these sockets, if there are any.
-    fn show(&mut self, sockets: Option<Sockets>) {
+    fn show(&mut self, listen: Option<&Listen>, sockets: Option<Sockets>) {
         let Some(sockets) = sockets else { return };
+        match (&sockets, listen) {
+            (Sockets::Tcp(address, _), _) => tracing::info!("admin interface on {address}"),
+            (Sockets::Unix(_), Some(listen)) => tracing::info!("admin interface on {listen}"),
+            (Sockets::Unix(_), None) => {}
+        }
         match Admin::serve(sockets, self.observed.clone()) {
             Ok(admin) => self.admin = Some(admin),
             Err(error) => tracing::error!("admin_listen: cannot start a thread: {error}"),
@@ -273,7 +287,12 @@ impl Daemon {
             dir: self.config.spool.dir.clone(),
             budget: Arc::clone(&self.budget),
         };
-        let shared = Shared { policy: Arc::clone(&self.policy), storage, log: self.log.clone() };
+        let shared = Shared {
+            policy: Arc::clone(&self.policy),
+            storage,
+            watchers: Arc::clone(&self.observed.watchers),
+            log: self.log.clone(),
+        };
         self.listeners.put(&self.config, servers, &shared, &self.shards);
         let servers = self.listeners.servers().into_iter().map(|(_, server)| server);
         self.observed.servers.store(Arc::new(servers.collect()));

@@ -109,12 +109,14 @@ impl Connection {
     pub(super) async fn run(mut self: Box<Self>, txn: Box<Transaction>) {
         // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
         let session = txn.client.session;
+        self.server.watchers.note(&txn.client, "opened");
         let conversed = {
             let mut conversation = pin!(self.converse(txn));
             poll_fn(|cx| poll_caught(conversation.as_mut(), cx)).await
         };
         let is_by_us = match conversed {
             Ok((txn, ended)) => {
+                self.server.watchers.note(&txn.client, format_args!("closed {ended}"));
                 self.server.tally().closed(&ended);
                 account::of_connection(&txn.client, &ended, self.patience.lasted(Instant::now()));
                 self.dialogue.closed(txn);
@@ -180,7 +182,13 @@ impl Connection {
             return (txn, ended);
         }
         loop {
-            let went = match self.advance(&mut buffers, &mut txn) {
+            let pending = self.advance(&mut buffers, &mut txn);
+            if self.server.watchers.any()
+                && !matches!(pending, Pending::Nothing | Pending::Answer(_))
+            {
+                self.server.watchers.said(&txn.client, &buffers.output);
+            }
+            let went = match pending {
                 Pending::Nothing => Ok(()),
                 Pending::Answer(phase) => {
                     let told;
@@ -205,10 +213,14 @@ impl Connection {
     /// Lets the session take in what has come, up to where something is to be waited for.
     fn advance(&mut self, buffers: &mut Buffers, txn: &mut Transaction) -> Pending {
         let (input, output) = buffers.both();
+        let waiting = self.session.waiting();
         let mut commands = CommandCounts::default();
         let (taken, step) = self.session.receive_counting(input, output, &mut commands);
         if taken > 0 {
             self.server.tally().heard(&commands);
+            if self.server.watchers.any() {
+                self.server.watchers.heard(&txn.client, waiting, &input[..taken]);
+            }
         }
         self.progressed |= taken > 0;
         let weight = if matches!(step, Step::Body(_)) { 1 } else { COMMAND_WEIGHT };
@@ -261,6 +273,7 @@ impl Connection {
         let facts = txn.client.tls.as_deref();
         self.server.tally().handshake(facts, shaken.as_ref().err());
         shaken.map_err(Ended::Handshake)?;
+        self.server.watchers.note(&txn.client, "TLS");
         txn.client.helo = None;
         txn.client.esmtp = false;
         // What the proxy in front of us has said, it has not heard from the client.

@@ -12,6 +12,7 @@
 //! - [`decided`]: from a decision to a reply.
 //! - [`tally`]: what a server has done, in numbers.
 //! - [`panics`]: a fault of ours ends one session.
+//! - [`trace`]: showing an operator what is said.
 //! - [`patience`]: how long a client may take.
 //! - [`proxied`]: the PROXY header.
 //! - [`tls`]: certificates, handshakes, encrypted connections.
@@ -36,6 +37,7 @@ mod proxied;
 mod server;
 mod tally;
 pub(crate) mod tls;
+pub(crate) mod trace;
 mod wire;
 
 pub(crate) use accept::{Listening, accept};

@@ -14,6 +14,7 @@ use super::admission::{Admission, Permit, TurnedAway};
 use super::patience;
 use super::tally::Tally;
 use super::tls::Acceptor;
+use super::trace::Watchers;
 use crate::config::{self, AllowedHosts, Network, ProxyProtocol};
 use crate::mail::Storage;
 use crate::observe::Route;
@@ -64,6 +65,8 @@ pub(crate) struct Server {
     trusted_proxies: Vec<Network>,
     admission: Arc<Admission>,
     tally: Arc<Tally>,
+    /// Who watches single clients.
+    pub(super) watchers: Arc<Watchers>,
     served: Arc<AtomicU64>,
 }
 
@@ -76,6 +79,7 @@ impl Server {
         storage: Storage,
         tls: Option<Arc<Acceptor>>,
         route: Route,
+        watchers: Arc<Watchers>,
     ) -> Self {
         Self {
             listener: config.listen.to_string().into(),
@@ -101,6 +105,7 @@ impl Server {
                 config.limits.max_connects_per_minute,
             )),
             tally: Arc::default(),
+            watchers,
             served: Arc::default(),
         }
     }
@@ -122,7 +127,15 @@ impl Server {
             admission: Arc::clone(&self.admission),
             tally: Arc::clone(&self.tally),
             served: Arc::clone(&self.served),
-            ..Self::new(config, Arc::clone(&self.policy), pipeline, storage, tls, route)
+            ..Self::new(
+                config,
+                Arc::clone(&self.policy),
+                pipeline,
+                storage,
+                tls,
+                route,
+                Arc::clone(&self.watchers),
+            )
         }
     }
 

@@ -1,5 +1,7 @@
 //! The admin interface, asked by curl and read by Prometheus's own tool.
 
+mod commands;
+mod guard;
 mod metrics;
 
 use std::path::Path;

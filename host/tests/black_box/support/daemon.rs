@@ -230,6 +230,11 @@ impl Daemon {
         self.process.signal(signal);
     }
 
+    /// Its configuration file.
+    pub(crate) fn config_file(&self) -> String {
+        self.dir().join(CONFIG).display().to_string()
+    }
+
     /// Changes its configuration file, as an editor does: at once and as a whole.
     pub(crate) fn edit(&self, change: impl FnOnce(&mut Value)) {
         let file = self.dir().join(CONFIG);
