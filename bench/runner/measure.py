@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-from . import processes
+from . import processes, report
 
 STRACED = {"syscalls": "-c 4 -k 100 -n 2000", "syscalls-pipe": "-c 4 -k 100 -n 2000 -p"}
 
@@ -83,7 +83,7 @@ class Bench:
         self.files = pathlib.Path(tempfile.mkdtemp(dir=given.target, prefix="bench-run-"))
         self.files.chmod(0o755)
         self.certificates = {kind: certificate(self.files, kind) for kind in ("rsa", "p256")}
-        self.count = 0
+        self.count, self.patience = 0, given.patience
 
     def close(self):
         if not self.given.keep:
@@ -124,23 +124,32 @@ class Bench:
 
     def loads(self, server, entry, points, runs, number):
         for point in points:
-            before, begun = (server.cpu(), processes.busy()), time.monotonic()
-            result = self.load(server, point.arguments)
-            entry.settle(server.directory)
-            own, all_cpu = server.cpu() - before[0], processes.busy() - before[1]
-            count = result["connections"]["greeted"] if point.sessions else result["messages"]["accepted"]
-            others = all_cpu - own - result["client_cpu_s"]
-            result |= {
-                "round": number, "server_cpu_s": own, "count": count, "cpu_s_per_10k": own * 1e4 / count if count else None,
-                "per_s": result["sessions_per_s" if point.sessions else "messages_per_s"],
-                "others_cores": max(0.0, others) / (time.monotonic() - begun), "peak_kib": server.memory("VmHWM"),
-            }  # fmt: skip
-            runs.setdefault(point.name, []).append(result)
+            begun = time.monotonic()
+            result = self.measured(server, entry, point)
+            while result["others_cores"] > report.CALM and self.patience > 0:
+                self.patience -= time.monotonic() - begun
+                begun = time.monotonic()
+                result = self.measured(server, entry, point)
+            runs.setdefault(point.name, []).append({"round": number, **result})
             print(
                 f"  {entry.name:14} {point.name:12} {result['per_s']:9.0f}/s  "
                 f"{result['cpu_s_per_10k'] or 0:7.3f} s/10k  (others: {result['others_cores']:.1f} cores)",
                 file=sys.stderr,
             )
+
+    def measured(self, server, entry, point):
+        """One load, and what it cost."""
+        before, begun = (server.cpu(), server.helpers_cpu(), processes.busy()), time.monotonic()
+        result = self.load(server, point.arguments)
+        entry.settle(server.directory)
+        own, helpers, everybody = (now - then for now, then in zip((server.cpu(), server.helpers_cpu(), processes.busy()), before))
+        count = result["connections"]["greeted"] if point.sessions else result["messages"]["accepted"]
+        others = everybody - own - helpers - result["client_cpu_s"]
+        return result | {
+            "server_cpu_s": own, "helpers_cpu_s": helpers, "count": count, "cpu_s_per_10k": own * 1e4 / count if count else None,
+            "per_s": result["sessions_per_s" if point.sessions else "messages_per_s"],
+            "others_cores": max(0.0, others) / (time.monotonic() - begun), "peak_kib": server.memory("VmHWM"),
+        }  # fmt: skip
 
     def idle(self, server, kind):
         """KiB of the server for each connection that has said EHLO and is silent."""

@@ -34,7 +34,7 @@ POINTS = {
         *(Point(f"grow-{count}", f"{count:,} connections, 8 messages on each", f"-c {count} -k 8", only=THOUSANDS)
           for count in (10, 100, 1000, 5000)),
         Point("crowd", "100 connections, 100 messages on each, beside 10,000 that are idle",
-              "-c 100 -k 100 --idle 10000 --sources 4", only=THOUSANDS),
+              "-c 100 -k 100 --idle 10000", only=THOUSANDS),
         Point("tls-hs-rsa", "full handshakes, RSA-2048, no mail", "-c 10 -k 0 --no-resumption --tls starttls", "rsa", True),
         Point("tls-hs-p256", "full handshakes, P-256, no mail", "-c 10 -k 0 --no-resumption --tls starttls", "p256", True),
         Point("tls-c10k100", "10 connections, 100 messages of 10 KB on each, STARTTLS", "-c 10 -k 100 --tls starttls", "p256"),

@@ -63,8 +63,11 @@ class Server:
         counted = self.account.seconds()
         if counted is not None:
             return counted
-        fields = filter(None, (stat(pid) for pid in self.pids()))
-        return sum(sum(map(int, each[11:15])) for each in fields) / TICKS
+        return ticks(self.pids())
+
+    def helpers_cpu(self):
+        """The same of what works for it."""
+        return ticks(helper.pid for helper in self.helpers)
 
     def memory(self, name):
         """KiB: "VmHWM" (peak) of all processes, or "Pss"."""
@@ -89,6 +92,12 @@ class Server:
         for helper in self.helpers:
             helper.wait()
         self.account.close()
+
+
+def ticks(pids):
+    """CPU seconds of processes and of those children of theirs that have ended and were waited for, to the tick."""
+    fields = filter(None, map(stat, pids))
+    return sum(sum(map(int, each[11:15])) for each in fields) / TICKS
 
 
 def stat(pid):
