@@ -20,11 +20,12 @@ def markdown(results):
         f"Rounds of {results['seconds']:g} s, each in an order of its own (seeds {', '.join(map(str, results['seeds']))}). "
         "Client and server share the cores.",
         "Median [lowest–highest]; `x floor` is the ratio to the floor of the same round. Runs beside which others used more than "
-        f"{CALM} cores are left out where there are calm ones.",
+        f"{CALM} cores are left out where every server has calm ones.",
     ]
     names = [name for name in results["about"] if name in results["runs"]]
     for point, about in results["points"].items():
-        rows = [row for row in (point_row(results, name, point) for name in names) if row]
+        only_calm = all(any(map(is_calm, runs)) for runs in (results["runs"][name].get(point) for name in names) if runs)
+        rows = [row for row in (point_row(results, name, point, only_calm) for name in names) if row]
         if rows:
             count = len({run["round"] for name in names for run in results["runs"][name].get(point, [])})
             parts.append(f"## {point}: {about} ({count} rounds)")
@@ -43,8 +44,8 @@ def markdown(results):
     return "\n\n".join(parts) + "\n"
 
 
-def point_row(results, name, point):
-    runs = calm(results["runs"][name].get(point, []))
+def point_row(results, name, point, only_calm):
+    runs = [run for run in results["runs"][name].get(point, []) if is_calm(run) or not only_calm]
     if not runs:
         return None
     latency = "greeting_ms" if all(run["messages"]["accepted"] == 0 for run in runs) else "latency_ms"
@@ -70,11 +71,6 @@ def ratios(results, name, point, key="cpu_s_per_10k", base="floor"):
 def is_calm(run):
     """Whether the rest of the machine let it be measured."""
     return run["others_cores"] <= CALM
-
-
-def calm(runs):
-    """The calm ones; all when there are none, as with a database that belongs to the server."""
-    return [run for run in runs if is_calm(run)] or runs
 
 
 def limit_rows(results, name):
