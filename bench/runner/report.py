@@ -20,11 +20,11 @@ def markdown(results):
         f"Rounds of {results['seconds']:g} s, each in an order of its own (seeds {', '.join(map(str, results['seeds']))}). "
         "Client and server share the cores.",
         "Median [lowest–highest]; `x floor` is the ratio to the floor of the same round. Runs beside which others used more than "
-        f"{CALM} cores are left out where every server has calm ones.",
+        f"{CALM} cores are left out where every server has three or more others.",
     ]
     names = [name for name in results["about"] if name in results["runs"]]
     for point, about in results["points"].items():
-        only_calm = all(any(map(is_calm, runs)) for runs in (results["runs"][name].get(point) for name in names) if runs)
+        only_calm = all(enough(filter(is_calm, runs)) for runs in (results["runs"][name].get(point) for name in names) if runs)
         rows = [row for row in (point_row(results, name, point, only_calm) for name in names) if row]
         if rows:
             count = len({run["round"] for name in names for run in results["runs"][name].get(point, [])})
@@ -61,11 +61,16 @@ def point_row(results, name, point, only_calm):
 
 
 def ratios(results, name, point, key="cpu_s_per_10k", base="floor"):
-    """This server's figure over that of `base` in the same round, for each round that has both; calm ones where there are any."""
+    """This server's figure over that of `base` in the same round, for each round that has both; calm ones where there are enough."""
     mine, other = ({run["round"]: run for run in results["runs"].get(each, {}).get(point, [])} for each in (name, base))
     pairs = [(mine[number], other[number]) for number in mine if mine[number][key] is not None and other.get(number, {}).get(key)]
-    pairs = [pair for pair in pairs if all(map(is_calm, pair))] or pairs
-    return [one[key] / floor[key] for one, floor in pairs]
+    undisturbed = [pair for pair in pairs if all(map(is_calm, pair))]
+    return [one[key] / floor[key] for one, floor in (undisturbed if enough(undisturbed) else pairs)]
+
+
+def enough(runs):
+    """Whether a median of them alone says more than one of all."""
+    return len(list(runs)) >= 3
 
 
 def is_calm(run):

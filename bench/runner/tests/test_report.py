@@ -34,15 +34,16 @@ class Ratios(unittest.TestCase):
 
 
     def test_what_others_disturbed_is_left_out(self):
-        found = results(floor=[run(0, 1.0), run(1, 1.0)], ours=[run(0, 1.5), run(1, 9.0, others=1.0)])
-        self.assertEqual(report.ratios(found, "ours", "pipe"), [1.5])
+        calm = [run(number, 1.5) for number in range(3)]
+        found = results(floor=[run(number, 1.0) for number in range(4)], ours=[*calm, run(3, 9.0, others=1.0)])
+        self.assertEqual(report.ratios(found, "ours", "pipe"), [1.5, 1.5, 1.5])
         self.assertNotIn("9", report.markdown(found).split("| ours |")[1])
 
     def test_no_row_is_of_calm_runs_alone_when_another_has_none(self):
         found = results(floor=[run(0, 1.0), run(1, 3.0, others=1.0)], ours=[run(0, 5.0, others=1.0), run(1, 5.0, others=1.0)])
         self.assertIn("| floor | 1,000 [1,000–1,000] | 2 [1–3] |", report.markdown(found))
 
-    def test_a_disturbed_run_counts_where_there_is_no_other(self):
+    def test_disturbed_runs_count_where_there_are_too_few_others(self):
         found = results(floor=[run(0, 1.0)], ours=[run(0, 1.5, others=1.0)])
         self.assertEqual(report.ratios(found, "ours", "pipe"), [1.5])
 
