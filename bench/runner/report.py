@@ -8,7 +8,7 @@ CALM = 0.3
 
 
 def as_json(results):
-    return json.dumps(results, indent=1)
+    return json.dumps(results, separators=(",", ":"))
 
 
 def markdown(results):

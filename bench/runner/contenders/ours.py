@@ -16,6 +16,8 @@ class Guerrillad(Contender):
 
     # What the program runs under, such as valgrind.
     wrapper = ()
+    # As many connections are taken; each needs a file of the limit that there is.
+    clients = 20000
 
     def __init__(self, target, name, about, chain, plugins=(), settings=None, service=None, durable=False):
         super().__init__(name, about)
@@ -45,7 +47,7 @@ class Guerrillad(Contender):
             settings |= more
         server = {
             "is_enabled": True, "listen_interface": f"127.0.0.1:{port}", "host_name": "mail.example.com",
-            "max_clients": 20000, "max_size": 1 << 27, "timeout": 600,
+            "max_clients": self.clients, "max_size": 1 << 27, "timeout": 600,
         }  # fmt: skip
         if certificate:
             server["tls"] = {"start_tls_on": True, "public_key_file": certificate[0], "private_key_file": certificate[1]}
