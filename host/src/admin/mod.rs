@@ -3,6 +3,7 @@
 //! - `/metrics`: figures for Prometheus ([`mod@metrics`]).
 //! - `/healthz`: 200 while the process answers.
 //! - `/readyz`: 200 while mail is taken and kept; 503 with the reason while it is not.
+//! - `/`: the page for people, and `/messages`, the last messages as JSON ([`mod@page`]).
 //! - `/status`: servers, chains and plugins as JSON ([`mod@status`]).
 //!
 //! - `POST /reload`: reads the configuration anew and answers what has changed ([`mod@reload`]).
@@ -13,6 +14,7 @@
 
 mod guard;
 mod metrics;
+mod page;
 mod process;
 mod reload;
 mod state;
@@ -85,6 +87,7 @@ fn routes(daemon: Daemon) -> Router {
         .route("/status", get(status))
         .route("/reload", post(reload::reload))
         .route("/trace", post(trace::trace))
+        .merge(page::routes())
         .with_state(daemon)
 }
 

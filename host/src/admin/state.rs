@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::reload::Requests;
 use crate::mail::Budget;
-use crate::net::trace::Watchers;
+use crate::net::shown::Shown;
 use crate::net::{Policy, Server};
 
 /// A daemon, as far as it may be looked at while it runs.
@@ -23,8 +23,8 @@ pub(crate) struct Daemon {
     pub(crate) reloads: Arc<Reloads>,
     /// Who reloads when asked to.
     pub(crate) requests: Arc<Requests>,
-    /// Who watches single clients.
-    pub(crate) watchers: Arc<Watchers>,
+    /// What of the clients' doings may be looked at.
+    pub(crate) shown: Arc<Shown>,
     /// When it began, since 1970.
     pub(crate) began: Duration,
 }

@@ -23,7 +23,7 @@ pub(super) async fn trace(
     State(daemon): State<Daemon>,
     Query(Wanted { ip }): Query<Wanted>,
 ) -> Response {
-    let Some(mut lines) = daemon.watchers.watch(ip) else {
+    let Some(mut lines) = daemon.shown.watchers.watch(ip) else {
         let why = "so many traces are going on that there is no place for another\n";
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     };

@@ -156,6 +156,8 @@ async fn live(
         }
     };
     tracing::info!("{name}: no new clients; waiting for messages in flight, at most {GRACE:?}");
+    // Whoever waits for a reload hears that there will be none.
+    drop(requests);
     let Running { daemon, pid_file: _pid_file, manager, .. } = running;
     if let Some(manager) = manager {
         manager.stopping();

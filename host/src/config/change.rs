@@ -29,7 +29,7 @@ pub enum Change {
     LogReopened,
     /// Where bodies wait and how much memory they may take (`spool_dir`, `spool_threshold`, `max_memory`).
     Spool,
-    /// Where the admin interface is (`admin_listen`).
+    /// Where the admin interface is and what it shows (`admin_listen`, `admin_show_bodies`).
     Admin,
     /// Which plugins are let in, or their files (`plugins_dir` and its kin).
     Plugins,
@@ -117,7 +117,8 @@ impl Config {
         note(self.log.level != new.log.level, Change::LogLevel);
         note(self.log.format != new.log.format, Change::LogFormat);
         note(self.spool != new.spool, Change::Spool);
-        note(self.admin != new.admin, Change::Admin);
+        let admin = (&self.admin, self.admin_show_bodies) != (&new.admin, new.admin_show_bodies);
+        note(admin, Change::Admin);
         let plugins = (&self.plugins_dir, &self.plugins) != (&new.plugins_dir, &new.plugins);
         note(plugins, Change::Plugins);
         for server in &new.servers {

@@ -90,6 +90,8 @@ pub struct Config {
     pub log: Log,
     /// Where operators' tools may ask (`admin_listen`); nowhere without.
     pub admin: Option<Listen>,
+    /// Whether the admin interface shows the beginning of messages beside their envelopes (`admin_show_bodies`).
+    pub admin_show_bodies: bool,
     /// What happens to mail (`backend_config`).
     pub gateway: Gateway,
     /// Where plugins are looked for (`plugins_dir`); `None` when the file does not say.
@@ -175,6 +177,7 @@ impl Config {
             pid_file: None,
             log: Log::default(),
             admin: None,
+            admin_show_bodies: false,
             gateway: Gateway::default(),
             plugins_dir: None,
             plugins: Plugins::default(),
@@ -227,6 +230,7 @@ impl Config {
             pid_file: given(raw.pid_file).map(PathBuf::from),
             log,
             admin: admin::check(given(raw.admin_listen).as_deref(), findings),
+            admin_show_bodies: raw.admin_show_bodies.unwrap_or(usual.admin_show_bodies),
             gateway: Gateway::check(raw.backend_config, findings),
             plugins_dir: given(raw.plugins_dir).map(PathBuf::from),
             plugins: Plugins {

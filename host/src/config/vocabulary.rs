@@ -144,6 +144,11 @@ pub(super) const TOP: Vocabulary = Vocabulary {
             "Where metrics, health and status can be asked: 127.0.0.1:port, [::1]:port or unix:/path. Default: nowhere.",
         ),
         key(
+            "admin_show_bodies",
+            Form::Flag,
+            "Whether the page of admin_listen shows the beginning of messages beside their envelopes. Default: false.",
+        ),
+        key(
             "user",
             Form::Text,
             "Whom to become, by name or number, once the sockets are bound; for a start as root. Default: whoever starts it.",

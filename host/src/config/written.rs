@@ -29,6 +29,7 @@ pub(crate) fn written(
     top.put("pid_file", config.pid_file.as_deref());
     top.put("allowed_hosts", config.allowed_hosts.entries());
     top.put("admin_listen", config.admin.as_ref().map(ToString::to_string));
+    top.put("admin_show_bodies", config.admin_show_bodies);
     top.put("max_memory", config.spool.max_memory);
     top.put("spool_threshold", config.spool.threshold as u64);
     top.put("spool_dir", config.spool.dir.as_path());

@@ -12,7 +12,7 @@ use super::shards::Shards;
 use crate::config::{self, Config};
 use crate::mail::Storage;
 use crate::net::passed::kept_name;
-use crate::net::trace::Watchers;
+use crate::net::shown::Shown;
 use crate::net::{Claimed, Policy, Server, Sockets};
 use crate::observe::Log;
 
@@ -29,7 +29,7 @@ pub(super) struct Listeners {
 pub(super) struct Shared {
     pub(super) policy: Arc<ArcSwap<Policy>>,
     pub(super) storage: Storage,
-    pub(super) watchers: Arc<Watchers>,
+    pub(super) shown: Arc<Shown>,
     /// None: the log is somebody else's.
     pub(super) log: Option<Log>,
 }
@@ -79,8 +79,8 @@ impl Listeners {
                 (Some(claimed), _) => {
                     self.keep(&server.listen, &claimed);
                     let policy = Arc::clone(&shared.policy);
-                    let watchers = Arc::clone(&shared.watchers);
-                    let new = Server::new(server, policy, &pipeline, storage, tls, route, watchers);
+                    let shown = Arc::clone(&shared.shown);
+                    let new = Server::new(server, policy, &pipeline, storage, tls, route, shown);
                     open(&server.listen, new, claimed, shards)
                 }
                 // What was prepared says that it is listened on already, so it is.

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, Admin};
 use crate::config::{Change, Config, Listen, ServerChange};
 use crate::mail::{Budget, Storage};
+use crate::net::recent::Keep;
 pub use crate::net::{BindError, TlsError};
 use crate::net::{Passed, Policy, Sockets};
 use crate::observe::{Log, LogError, PreparedLog};
@@ -127,7 +128,7 @@ impl Daemon {
             budget: Arc::clone(&budget),
             reloads: Arc::default(),
             requests: Arc::default(),
-            watchers: Arc::default(),
+            shown: Arc::default(),
             began: admin::since_1970(),
         };
         let mut daemon = Self {
@@ -290,9 +291,16 @@ impl Daemon {
         let shared = Shared {
             policy: Arc::clone(&self.policy),
             storage,
-            watchers: Arc::clone(&self.observed.watchers),
+            shown: Arc::clone(&self.observed.shown),
             log: self.log.clone(),
         };
+        self.observed.shown.recent.keep(
+            match (&self.config.admin, self.config.admin_show_bodies) {
+                (None, _) => Keep::Nothing,
+                (Some(_), false) => Keep::Envelopes,
+                (Some(_), true) => Keep::Bodies,
+            },
+        );
         self.listeners.put(&self.config, servers, &shared, &self.shards);
         let servers = self.listeners.servers().into_iter().map(|(_, server)| server);
         self.observed.servers.store(Arc::new(servers.collect()));

@@ -109,14 +109,14 @@ impl Connection {
     pub(super) async fn run(mut self: Box<Self>, txn: Box<Transaction>) {
         // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
         let session = txn.client.session;
-        self.server.watchers.note(&txn.client, "opened");
+        self.server.shown.watchers.note(&txn.client, "opened");
         let conversed = {
             let mut conversation = pin!(self.converse(txn));
             poll_fn(|cx| poll_caught(conversation.as_mut(), cx)).await
         };
         let is_by_us = match conversed {
             Ok((txn, ended)) => {
-                self.server.watchers.note(&txn.client, format_args!("closed {ended}"));
+                self.server.shown.watchers.note(&txn.client, format_args!("closed {ended}"));
                 self.server.tally().closed(&ended);
                 account::of_connection(&txn.client, &ended, self.patience.lasted(Instant::now()));
                 self.dialogue.closed(txn);
@@ -183,10 +183,10 @@ impl Connection {
         }
         loop {
             let pending = self.advance(&mut buffers, &mut txn);
-            if self.server.watchers.any()
+            if self.server.shown.watchers.any()
                 && !matches!(pending, Pending::Nothing | Pending::Answer(_))
             {
-                self.server.watchers.said(&txn.client, &buffers.output);
+                self.server.shown.watchers.said(&txn.client, &buffers.output);
             }
             let went = match pending {
                 Pending::Nothing => Ok(()),
@@ -218,8 +218,8 @@ impl Connection {
         let (taken, step) = self.session.receive_counting(input, output, &mut commands);
         if taken > 0 {
             self.server.tally().heard(&commands);
-            if self.server.watchers.any() {
-                self.server.watchers.heard(&txn.client, waiting, &input[..taken]);
+            if self.server.shown.watchers.any() {
+                self.server.shown.watchers.heard(&txn.client, waiting, &input[..taken]);
             }
         }
         self.progressed |= taken > 0;
@@ -273,7 +273,7 @@ impl Connection {
         let facts = txn.client.tls.as_deref();
         self.server.tally().handshake(facts, shaken.as_ref().err());
         shaken.map_err(Ended::Handshake)?;
-        self.server.watchers.note(&txn.client, "TLS");
+        self.server.shown.watchers.note(&txn.client, "TLS");
         txn.client.helo = None;
         txn.client.esmtp = false;
         // What the proxy in front of us has said, it has not heard from the client.

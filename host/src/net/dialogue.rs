@@ -19,6 +19,7 @@ use super::decided::{
     recipient_rejected, relay_denied,
 };
 use super::server::{Policy, Server};
+use super::tally;
 use crate::mail::{BodyError, Client, Envelope, MAX_SESSION_NOTE, Transaction};
 use crate::pipeline::{Decision, Kind};
 
@@ -163,7 +164,9 @@ impl Dialogue {
         let asked = policy.pipeline.ask(phase, txn).await;
         txn = asked.txn;
         if let Some(asking) = asking {
-            self.server.tally().message(asked.decision.kind, size, asking.elapsed());
+            let (kind, took) = (asked.decision.kind, asking.elapsed());
+            self.server.tally().message(kind, size, took);
+            self.server.shown.recent.note(tally::verdict(kind), &txn, size, took);
             account::of_message(&asked.decision, &txn, size);
         }
         let before = self.before.take();

@@ -12,6 +12,8 @@
 //! - [`decided`]: from a decision to a reply.
 //! - [`tally`]: what a server has done, in numbers.
 //! - [`panics`]: a fault of ours ends one session.
+//! - [`recent`]: the last messages.
+//! - [`shown`]: both, for the whole daemon.
 //! - [`trace`]: showing an operator what is said.
 //! - [`patience`]: how long a client may take.
 //! - [`proxied`]: the PROXY header.
@@ -34,7 +36,9 @@ mod panics;
 pub(crate) mod passed;
 mod patience;
 mod proxied;
+pub(crate) mod recent;
 mod server;
+pub(crate) mod shown;
 mod tally;
 pub(crate) mod tls;
 pub(crate) mod trace;

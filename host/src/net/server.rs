@@ -12,9 +12,9 @@ use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Permit, TurnedAway};
 use super::patience;
+use super::shown::Shown;
 use super::tally::Tally;
 use super::tls::Acceptor;
-use super::trace::Watchers;
 use crate::config::{self, AllowedHosts, Network, ProxyProtocol};
 use crate::mail::Storage;
 use crate::observe::Route;
@@ -65,8 +65,8 @@ pub(crate) struct Server {
     trusted_proxies: Vec<Network>,
     admission: Arc<Admission>,
     tally: Arc<Tally>,
-    /// Who watches single clients.
-    pub(super) watchers: Arc<Watchers>,
+    /// What operators may look at.
+    pub(super) shown: Arc<Shown>,
     served: Arc<AtomicU64>,
 }
 
@@ -79,7 +79,7 @@ impl Server {
         storage: Storage,
         tls: Option<Arc<Acceptor>>,
         route: Route,
-        watchers: Arc<Watchers>,
+        shown: Arc<Shown>,
     ) -> Self {
         Self {
             listener: config.listen.to_string().into(),
@@ -105,7 +105,7 @@ impl Server {
                 config.limits.max_connects_per_minute,
             )),
             tally: Arc::default(),
-            watchers,
+            shown,
             served: Arc::default(),
         }
     }
@@ -134,7 +134,7 @@ impl Server {
                 storage,
                 tls,
                 route,
-                Arc::clone(&self.watchers),
+                Arc::clone(&self.shown),
             )
         }
     }

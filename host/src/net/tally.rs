@@ -16,6 +16,7 @@ use super::patience::Overstepped;
 use super::tls::HandshakeError;
 use crate::mail::TlsFacts;
 use crate::pipeline::{Kind, Times};
+pub(super) use cell::own as own_cell;
 use cell::{CODES, Cell, FIRST_CODE};
 
 /// The figures of one server.
@@ -123,7 +124,7 @@ impl Tally {
 
     /// The cell of this thread.
     fn cell(&self) -> &Cell {
-        &self.cells[cell::own() % self.cells.len()]
+        &self.cells[own_cell() % self.cells.len()]
     }
 }
 
@@ -200,6 +201,11 @@ impl Totals {
     pub(crate) fn handshakes_failed(&self) -> impl Iterator<Item = Named> {
         TLS_FAILURES.into_iter().zip(self.handshakes_failed)
     }
+}
+
+/// What has become of a message, as the figures call it.
+pub(super) fn verdict(kind: Kind) -> &'static str {
+    VERDICTS[place(&VERDICTS, &kind)].1
 }
 
 /// What a client may come up against.

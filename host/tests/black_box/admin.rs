@@ -4,6 +4,7 @@ mod commands;
 mod grafana;
 mod guard;
 mod metrics;
+mod page;
 
 use std::path::Path;
 use std::process::Command;

@@ -85,7 +85,7 @@ class Serving:
     `starter` are words before the command. With `start` off it is started, but not waited for.
     """
 
-    def __init__(self, arguments, directory, backend_config, plugins, environment=None, start=True, starter=(), log_level="debug"):
+    def __init__(self, arguments, directory, backend_config, plugins, environment=None, start=True, starter=(), log_level="debug", top=None):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(mode=0o755, exist_ok=True)
         self.log_file = self.directory / "log"
@@ -104,6 +104,7 @@ class Serving:
                 {"is_enabled": True, "listen_interface": f"{host}:0", "host_name": "mx.example.test", "timeout": 60, "max_clients": 500}
                 for host in ("127.0.0.1", "[::1]")
             ],
+            **(top or {}),
         }
         path = self.directory / "config.json"
         path.write_text(json.dumps(config, indent=4))

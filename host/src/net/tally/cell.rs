@@ -90,7 +90,7 @@ pub(super) fn one_for_each_core() -> Box<[Cell]> {
 
 /// Number of this thread. Threads that serve connections are as many as there are cells; should two share a cell (several
 /// daemons in one program), the counts are right all the same.
-pub(super) fn own() -> usize {
+pub(in crate::net) fn own() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
         static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed);
