@@ -120,7 +120,8 @@ class Tab:
 
     def click(self, selector):
         """With the mouse, as people do."""
-        box = self.value(f"(() => {{ const b = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+        box = self.value(f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+                         " e.scrollIntoView({block: 'center'}); const b = e.getBoundingClientRect();"
                          " return [b.x + b.width / 2, b.y + b.height / 2]; })()")
         for kind in ("mousePressed", "mouseReleased"):
             self._call("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
@@ -148,8 +149,8 @@ class Tab:
         return {url.split("/")[2] for url in urls if url.startswith("http")}
 
     def picture(self, file):
-        """All of the page, as PNG."""
-        height = self.value("Math.ceil(document.documentElement.scrollHeight)")
+        """The page, or so much of it as two screens show, as PNG."""
+        height = min(self.value("Math.ceil(document.documentElement.scrollHeight)"), 1600)
         width = self.value("innerWidth")
         clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
         shot = self._call("Page.captureScreenshot", format="png", clip=clip, captureBeyondViewport=True)

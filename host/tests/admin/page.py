@@ -64,7 +64,7 @@ class Traffic:
 
 def opened(tab, url, seconds=30):
     tab.open(url)
-    tab.wait("the page shows figures", "document.documentElement.dataset.shown === 'yes'", seconds)
+    tab.wait("the page shows figures", "document.documentElement?.dataset.shown === 'yes'", seconds)
 
 
 def shows_what_happens(arguments, directory):
