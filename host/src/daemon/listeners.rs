@@ -62,6 +62,7 @@ impl Listeners {
     ) {
         self.ending.retain(|server| !server.is_empty());
         let pipeline = Arc::clone(&shared.policy.load().pipeline);
+        self.let_go(config, &prepared);
         let mut before = std::mem::take(&mut self.open);
         for PreparedServer { index, tls, sockets } in prepared {
             let server = &config.servers[index];
@@ -88,18 +89,26 @@ impl Listeners {
             };
             self.open.push(listener);
         }
-        for gone in &before {
+        self.end(before, false);
+    }
+
+    /// Takes the sockets of those that go out of keeping. Before others are given: they may have the same name. And before
+    /// ours are closed: whoever closes them last answers those who are in the queue.
+    fn let_go(&self, config: &Config, prepared: &[PreparedServer]) {
+        let stays = |listen: &config::Listen| {
+            let mut ours = prepared.iter().filter(|server| server.sockets.is_none());
+            ours.any(|server| config.servers[server.index].listen == *listen)
+        };
+        for gone in self.open.iter().filter(|listener| !stays(&listener.listen)) {
             if gone.lasting {
                 tracing::warn!(
                     "the service manager goes on listening on {}: nobody answers there; stop that socket",
                     gone.listen
                 );
             } else if let Some(keeper) = &self.keeper {
-                // First of all: those who are in the queue hear from the last who closes it.
                 keeper.release(&kept_name(&gone.listen));
             }
         }
-        self.end(before, false);
     }
 
     fn keep(&self, listen: &config::Listen, claimed: &Claimed) {

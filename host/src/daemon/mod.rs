@@ -46,7 +46,7 @@ pub use pid_file::{PidFile, PidFileError};
 use plugins::PluginFiles;
 pub use plugins::PluginsError;
 pub(crate) use plugins::builtins;
-pub(crate) use prepare::bind_all;
+pub(crate) use prepare::bind_ahead;
 use prepare::{Prepared, Present, prepare, threads};
 pub(crate) use shards::Pulse;
 use shards::Shards;

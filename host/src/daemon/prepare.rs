@@ -117,10 +117,15 @@ fn sockets(
     Ok(Some(Claimed { sockets, lasting: false }))
 }
 
-/// Binds what the servers listen on and nobody has handed over, for a daemon that will not be able to later.
-pub(crate) fn bind_all(config: &Config, passed: &Passed) -> Result<(), StartError> {
+/// Binds what the servers listen on and nobody has handed over, for a daemon that will not be able to later; of that,
+/// what is `wanted`.
+pub(crate) fn bind_ahead(
+    config: &Config,
+    passed: &Passed,
+    wanted: impl Fn(&config::Listen) -> bool,
+) -> Result<(), StartError> {
     for (index, server) in config.servers.iter().enumerate() {
-        if server.enabled && !passed.has(&server.listen) {
+        if server.enabled && !passed.has(&server.listen) && wanted(&server.listen) {
             let sockets = net::bind(&server.listen, threads(), &[])
                 .map_err(|source| StartError::Bind { index, source })?;
             passed.add(&server.listen, sockets);

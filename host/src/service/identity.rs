@@ -6,6 +6,8 @@
 
 use std::ffi::CString;
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -135,10 +137,16 @@ impl fmt::Display for Identity {
     }
 }
 
-/// Whether only root can have put anything into a directory. In another one root would follow whatever lies there.
-pub(crate) fn is_roots_alone(directory: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(directory).is_ok_and(|found| found.uid() == 0 && found.mode() & 0o022 == 0)
+/// Whether only root can have put anything where a file is to be. In another directory root would follow whatever lies
+/// there.
+pub(crate) fn is_roots_alone(file: &Path) -> bool {
+    let Some(Ok(directory)) = file.parent().map(Path::canonicalize) else { return false };
+    directory.ancestors().enumerate().all(|(above, directory)| {
+        let Ok(found) = fs::metadata(directory) else { return false };
+        // Further up it is enough that nobody else can rename what is root's, as in /tmp.
+        let is_sticky = above > 0 && found.mode() & 0o1000 != 0;
+        found.uid() == 0 && (found.mode() & 0o022 == 0 || is_sticky)
+    })
 }
 
 #[cfg(test)]

@@ -78,6 +78,7 @@ fn root_binds_and_becomes_another_in_all_threads_for_good() {
     let log = users_directory(&setup, "log");
     let (listen, log_file) = (privileged(), format!("{log}/smtp.log"));
     let lmtp = setup.dir().join("lmtp.sock");
+    let users_own = format!("{log}/smtp.sock");
     let setup = setup
         .server("listen_interface", listen.as_str())
         .server("log_file", log_file.as_str())
@@ -85,6 +86,9 @@ fn root_binds_and_becomes_another_in_all_threads_for_good() {
         .another_server(json!({
             "is_enabled": true, "listen_interface": format!("unix:{}", lmtp.display()),
             "unix_owner": format!(":{GROUP}"), "unix_mode": "0660", "protocol": "lmtp",
+        }))
+        .another_server(json!({
+            "is_enabled": true, "listen_interface": format!("unix:{users_own}"),
         }));
     let daemon = setup.start();
     daemon.log().wait_for(&format!("has become {USER} (uid {USER}, gid {GROUP})"));
@@ -99,11 +103,12 @@ fn root_binds_and_becomes_another_in_all_threads_for_good() {
         let none = format!("{capabilities}\t0000000000000000");
         assert_eq!(of_all_threads(&daemon, capabilities), [none]);
     }
-    // What it has made is the user's; the socket is whom it was given to, by root.
+    // What it has made is the user's; the socket is whose root has given it to, where nobody else could have interfered.
     assert_eq!(owner(daemon.maildir("test").join("new")), (USER, GROUP));
     assert_eq!(owner(&log_file), (USER, GROUP));
     assert_eq!(owner(format!("{log}/pid")), (USER, GROUP));
     assert_eq!(owner(&lmtp), (0, GROUP));
+    assert_eq!(owner(&users_own), (USER, GROUP));
 
     // It lives on: logs are opened anew, the configuration is read anew, another socket is bound.
     fs::rename(&log_file, format!("{log_file}.1")).expect("there");

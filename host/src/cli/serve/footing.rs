@@ -7,8 +7,8 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 
 use super::{CONFIG, Failure};
-use crate::config::Config;
-use crate::daemon::{Handover, PidFile, SocketKeeper, bind_all};
+use crate::config::{Config, Listen};
+use crate::daemon::{Handover, PidFile, SocketKeeper, bind_ahead};
 use crate::net::Passed;
 use crate::service::activation::{ActivationError, handed_over};
 use crate::service::identity::{Identity, IdentityError, is_roots_alone};
@@ -47,9 +47,9 @@ pub(super) fn gain(config: &Config, config_file: Option<&Path>) -> Result<Footin
     let mut pid_file = None;
     let has_become = Identity::to_become(rights)?;
     if let Some(identity) = &has_become {
-        bind_all(config, &passed)?;
+        bind_ahead(config, &passed, is_for_root)?;
         let path = config.pid_file.as_deref();
-        if let Some(path) = path.filter(|path| is_roots_alone(path.parent().unwrap_or(path))) {
+        if let Some(path) = path.filter(|path| is_roots_alone(path)) {
             pid_file = Some(PidFile::create(path)?);
         }
         identity.assume()?;
@@ -63,6 +63,14 @@ pub(super) fn gain(config: &Config, config_file: Option<&Path>) -> Result<Footin
         .clone()
         .map(|manager| -> std::sync::Arc<dyn SocketKeeper> { std::sync::Arc::new(manager) });
     Ok(Footing { manager, handover: Handover { passed, keeper }, pid_file, has_become, notes })
+}
+
+/// A socket file in a directory of the user's is made by the user: root would give away, by a link, whatever lies there.
+fn is_for_root(listen: &Listen) -> bool {
+    match listen {
+        Listen::Tcp { .. } => true,
+        Listen::Unix { path, .. } => is_roots_alone(path),
+    }
 }
 
 impl Footing {
