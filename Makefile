@@ -27,6 +27,9 @@ run: build ## build, then serve on 127.0.0.1:2525 with contrib/demo.conf.json; m
 	@echo 'then look into var/mail/example.org/you/new'
 	exec $(RELEASE)/guerrillad serve -c contrib/demo.conf.json --plugins-dir $(RELEASE)/plugins
 
+deb: build ## a Debian package of that, in target/debian
+	scripts/deb
+
 test: ## every test; installs what they need, ends in a summary
 	scripts/test
 

@@ -5,6 +5,7 @@
 
 mod ask;
 mod config;
+mod generate;
 mod plugins;
 mod serve;
 mod version;
@@ -47,6 +48,12 @@ enum Command {
     /// Look at plugin files, try them, start a new one.
     #[command(subcommand)]
     Plugins(plugins::Command),
+    /// Write man pages and shell completions: for packages.
+    #[command(hide = true)]
+    Generate {
+        /// Where to.
+        dir: PathBuf,
+    },
     /// Try a plugin file and report: what the daemon starts before it loads one.
     #[command(name = probe::COMMAND, hide = true)]
     Probe {
@@ -107,6 +114,7 @@ fn obey() -> ExitCode {
         Command::Reload(args) => ask::reload(&args),
         Command::Trace(args) => ask::trace(&args),
         Command::Plugins(command) => plugins::run(command),
+        Command::Generate { dir } => generate::run(&dir),
         Command::Probe { file } => probe::child(&file),
     }
 }

@@ -109,6 +109,34 @@ fn a_file_that_would_not_load_is_told_of() {
     assert!(lines.len() == 1 && lines[0].contains("does not exist"), "{lines:?}");
 }
 
+/// What packages are made with: nothing is left out, and hidden commands stay hidden.
+#[test]
+fn man_pages_and_completions() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let into = dir.path().join("made");
+    assert_eq!(run(&["generate", text(&into)]).code, Some(0));
+    let mut names: Vec<_> = fs::read_dir(&into)
+        .expect("made")
+        .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    for expected in ["_guerrillad", "guerrillad.bash", "guerrillad.fish", "guerrillad.8"] {
+        assert!(names.iter().any(|name| name == expected), "{expected} in {names:?}");
+    }
+    assert!(names.contains(&"guerrillad-serve.8".to_owned()), "{names:?}");
+    assert!(names.contains(&"guerrillad-plugins-list.8".to_owned()), "{names:?}");
+    for name in &names {
+        let made = fs::read_to_string(into.join(name)).expect("a text");
+        assert!(!made.contains("__probe") || !name.ends_with(".8"), "{name}:\n{made}");
+        assert!(["probe", "generate", "help"].iter().all(|part| !name.contains(part)), "{names:?}");
+    }
+    let page = fs::read_to_string(into.join("guerrillad.8")).expect("there");
+    assert!(page.contains("guerrillad\\-plugins(8)") && page.contains("Exit status: 0"), "{page}");
+    let nowhere = run(&["generate", "/proc/nowhere"]);
+    assert_eq!(nowhere.code, Some(1));
+    assert_eq!(complaints(&nowhere.process.stderr).len(), 1);
+}
+
 #[test]
 fn verbose_logs_more_than_the_config_says() {
     for (flag, expected) in [(None, 0), (Some("-v"), 1)] {

@@ -48,6 +48,26 @@ fn the_shipped_sample_starts_as_it_is() {
     assert!(config.gateway.save.names.iter().all(|name| built_in.contains(&name.as_str())));
 }
 
+/// Those of the Debian package and of the container; what they name is there only once they are installed.
+#[test]
+fn what_packages_bring_is_understood() {
+    for (text, listen) in [
+        (include_str!("../../../../contrib/debian/goguerrilla.conf.json"), "127.0.0.1:25"),
+        (include_str!("../../../../contrib/docker/goguerrilla.conf.json"), "[::]:2525"),
+    ] {
+        let Loaded { config, warnings } = Config::from_json(text, "sample").unwrap();
+        assert_eq!(lines(&warnings), [""; 0]);
+        assert_eq!(config.gateway.save.names.last().map(String::as_str), Some("MailDir"));
+        assert_eq!(
+            config.gateway.validate.names,
+            ["MailDir"],
+            "or unknown users are bounced later"
+        );
+        let [server] = &config.servers[..] else { panic!("{:?}", config.servers) };
+        assert_eq!((server.enabled, server.listen.to_string().as_str()), (true, listen));
+    }
+}
+
 #[test]
 fn the_sample_of_go_guerrilla_means_what_it_meant() {
     let Loaded { config, warnings } = load("go-guerrilla-sample.json");
