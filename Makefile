@@ -77,7 +77,7 @@ bench-micro: bench-build ## the protocol engine alone, a call across the border 
 bench-soak: bench-build ## MINUTES (60) of mixed sizes: memory must stay flat, and below 64 MB at 100 connections
 	bench/soak --target $(TARGET) --minutes $(or $(MINUTES),60)
 
-bench-stage: bench-build ## what an inline .so stage costs, in instructions and time
+bench-stage: bench-build ## what the call of an inline .so stage costs beside a message
 	bench/stage-cost --target $(TARGET)
 
 bench-stores: build bench-build ## storing processors as they come and one by one, against private servers; about six minutes

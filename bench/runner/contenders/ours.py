@@ -14,11 +14,6 @@ class Guerrillad(Contender):
     """Us. `chain` is the save chain, `plugins` the crates' libraries it needs, `settings` more of backend_config; a
     setting may hold {directory}. `service` starts what the processor talks to and gives its settings."""
 
-    # What the program runs under, such as valgrind.
-    wrapper = ()
-    # As many connections are taken; each needs a file of the limit that there is.
-    clients = 20000
-
     def __init__(self, target, name, about, chain, plugins=(), settings=None, service=None, durable=False):
         super().__init__(name, about)
         self.tls, self.durable = not durable, durable
@@ -47,7 +42,7 @@ class Guerrillad(Contender):
             settings |= more
         server = {
             "is_enabled": True, "listen_interface": f"127.0.0.1:{port}", "host_name": "mail.example.com",
-            "max_clients": self.clients, "max_size": 1 << 27, "timeout": 600,
+            "max_clients": 20000, "max_size": 1 << 27, "timeout": 600,
         }  # fmt: skip
         if certificate:
             server["tls"] = {"start_tls_on": True, "public_key_file": certificate[0], "private_key_file": certificate[1]}
@@ -57,7 +52,7 @@ class Guerrillad(Contender):
         }  # fmt: skip
         file = directory / "guerrillad.json"
         file.write_text(json.dumps(config))
-        return processes.Server([*self.wrapper, self.program, "serve", "-c", file, "--plugins-dir", plugins], port, directory, helpers=helpers)
+        return processes.Server([self.program, "serve", "-c", file, "--plugins-dir", plugins], port, directory, helpers=helpers)
 
 
 def filled(value, directory):
