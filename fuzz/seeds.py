@@ -11,6 +11,7 @@ their dialogue from phrases of their own.
 import hashlib
 import json
 import re
+import struct
 import sys
 from pathlib import Path
 
@@ -141,10 +142,40 @@ def header_index():
     return (path.read_bytes()[:8192] for path in mails)
 
 
+MANIFEST = {
+    "schema": 1, "name": "p", "version": "1.0.0", "authors": "a", "license": "MIT", "description": "d", "api": "1.0", "panic": "unwind",
+    "rustc": "1.95.0", "target": "x86_64-unknown-linux-gnu",
+    "processors": [{
+        "name": "P", "aliases": ["q"], "description": "d", "phases": ["save", "rcpt"], "events": ["settled"], "blocking": "short",
+        "awaits_settled": True, "honours": ["dsn"], "never_blocks_in": ["rcpt"], "config_schema": {"type": "object"},
+    }],
+}  # fmt: skip
+
+
+def plugin_manifest():
+    yield json.dumps(MANIFEST).encode()
+    yield json.dumps(MANIFEST | {"panic": "abort"}).encode()
+    yield json.dumps(MANIFEST | {"api": "2.0"}).encode()
+
+
+def plugin_elf():
+    """The smallest file that passes: a header, three segments, and a note with a manifest."""
+    note = json.dumps(MANIFEST).encode()
+    for owner in (b"Guerrilla\0", b"GNU\0"):
+        text = struct.pack("<III", len(owner), len(note), 1) + owner.ljust(-(-len(owner) // 4) * 4, b"\0") + note.ljust(-(-len(note) // 4) * 4, b"\0")
+        at = 64 + 3 * 56
+        segments = [(1, 0, at + len(text)), (2, at, 0), (4, at, len(text))]
+        header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 3, 62, 1, 0, 64, 0, 0, 64, 56, 3, 64, 0, 0)
+        table = b"".join(struct.pack("<IIQQQQQQ", kind, 4, offset, offset, offset, size, size, 4) for kind, offset, size in segments)
+        yield header + table + text
+
+
 TARGETS = [
     config_json,
     config_words,
     header_index,
+    plugin_elf,
+    plugin_manifest,
     proxy_header,
     smtp_address,
     smtp_data,

@@ -7,6 +7,16 @@ pub fn proxy_header(data: &[u8]) {
     crate::net::fuzz_proxy_header(data);
 }
 
+/// A plugin file, as it is looked at before any of it runs.
+pub fn plugin_elf(data: &[u8]) {
+    crate::plugins::fuzzing::elf(data);
+}
+
+/// The text of a plugin's manifest.
+pub fn plugin_manifest(data: &[u8]) {
+    crate::plugins::fuzzing::manifest(data);
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -32,6 +42,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plugin_files(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            super::plugin_elf(&[b"\x7fELF\x02\x01\x01", &*bytes].concat());
+            super::plugin_manifest(&bytes);
+        }
+
         #[test]
         fn proxy_headers(cut: u8, phrases in prop::collection::vec(phrase(), 0..10)) {
             super::proxy_header(&[vec![cut], phrases.concat()].concat());
