@@ -1,0 +1,157 @@
+//! The connection to the cluster: how it is made, and how it comes and goes.
+//!
+//! The library makes a lost connection again by itself, with the next server that it knows. What was asked on the old one is never
+//! answered, so those who wait for an answer are told when it goes.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::rustls::crypto::aws_lc_rs;
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
+use guerrilla_plugin_api::Host;
+use tokio::sync::watch;
+
+use crate::config::Config;
+
+/// The connection, once it was begun.
+pub(crate) struct Link {
+    host: Host,
+    client: OnceLock<Client>,
+    /// Changes with every loss.
+    losses: Arc<watch::Sender<u64>>,
+}
+
+impl Link {
+    pub(crate) fn new(host: Host) -> Self {
+        Self { host, client: OnceLock::new(), losses: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// Connects. Servers that are away are waited for behind the caller's back: which of the two starts first does not matter.
+    ///
+    /// # Errors
+    /// When the servers answer and refuse us: that is a mistake in the configuration.
+    pub(crate) async fn begin(&self, config: &Config) -> Result<(), String> {
+        // There is one already when another instance of this file was first.
+        let _ = aws_lc_rs::default_provider().install_default();
+        let servers: Vec<&str> = config.nats_url.split(',').map(str::trim).collect();
+        let patience = Duration::from_secs(2);
+        let options = self.options(config)?.connection_timeout(patience);
+        let connecting = tokio::time::timeout(patience * 2, options.connect(servers.clone())).await;
+        let why = match connecting {
+            Ok(Ok(client)) => {
+                let _ = self.client.set(client);
+                return Ok(());
+            }
+            Ok(Err(error)) if is_mistake(&error) => {
+                return Err(format!("nats_url: {}", one_line(&error)));
+            }
+            Ok(Err(error)) => one_line(&error),
+            Err(_) => "no answer".to_owned(),
+        };
+        self.host.error(format_args!("NATS: {why}; mail is deferred until it is there"));
+        let options = self.options(config)?.retry_on_initial_connect();
+        let client = options
+            .connect(servers)
+            .await
+            .map_err(|error| format!("nats_url: {}", one_line(&error)))?;
+        let _ = self.client.set(client);
+        Ok(())
+    }
+
+    /// The client, while it is connected.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        self.client.get().filter(|client| client.connection_state() == State::Connected)
+    }
+
+    /// To learn of the next loss.
+    pub(crate) fn losses(&self) -> watch::Receiver<u64> {
+        self.losses.subscribe()
+    }
+
+    /// Sends what is left to send and closes it.
+    pub(crate) async fn end(&self) {
+        if let Some(client) = self.client() {
+            // There is nothing to be done about one that is lost now.
+            let _ = client.drain().await;
+        }
+    }
+
+    fn options(&self, config: &Config) -> Result<ConnectOptions, String> {
+        let (host, losses) = (self.host, Arc::clone(&self.losses));
+        let mut options = ConnectOptions::new()
+            .name("guerrillad")
+            .ping_interval(Duration::from_secs(5))
+            .reconnect_delay_callback(pause)
+            .max_reconnects(None)
+            .event_callback(move |event| {
+                heard(host, &losses, &event);
+                async {}
+            });
+        if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
+            options = options.user_and_password(user.clone(), password.clone());
+        }
+        if let Some(token) = &config.nats_token {
+            options = options.token(token.clone());
+        }
+        if let Some(seed) = &config.nats_nkey_seed {
+            options = options.nkey(seed.trim().to_owned());
+        }
+        if let Some(credentials) = &config.nats_credentials {
+            let refused = "nats_credentials: not a credentials file; write its whole content, or {\"file\": \"/path\"}";
+            options = options.credentials(credentials).map_err(|_| refused.to_owned())?;
+        }
+        if let Some(file) = &config.nats_tls_ca_file {
+            options = options.add_root_certificates(file.into());
+        }
+        if let (Some(file), Some(key)) = (&config.nats_tls_cert_file, &config.nats_tls_key_file) {
+            options = options.add_client_certificate(file.into(), key.into());
+        }
+        // Whoever names an authority does not want to speak in the clear, whatever a server says.
+        let tls = config.nats_tls_ca_file.is_some() || config.nats_tls_cert_file.is_some();
+        Ok(options.require_tls(tls || config.nats_url.contains("tls://")))
+    }
+}
+
+/// What the connection has come to. One line when it goes, one when it is back.
+fn heard(host: Host, losses: &watch::Sender<u64>, event: &Event) {
+    match event {
+        Event::Connected => {
+            host.count("connected", 1);
+            host.info(format_args!("NATS: connected"));
+        }
+        Event::Disconnected => {
+            losses.send_modify(|count| *count += 1);
+            host.error(format_args!("NATS: connection lost; mail waits until there is another"));
+        }
+        Event::LameDuckMode | Event::Draining | Event::Closed => {
+            host.debug(format_args!("NATS: {event}"));
+        }
+        Event::ServerError(_) | Event::ClientError(_) | Event::SlowConsumer(_) => {
+            host.warn(format_args!("NATS: {}", event.to_string().replace(['\r', '\n'], " ")));
+        }
+    }
+}
+
+/// Before the next attempt to connect: each server of the list is one.
+fn pause(attempts: usize) -> Duration {
+    let doublings = u32::try_from(attempts / 2).unwrap_or(u32::MAX).min(5);
+    (SHORTEST * 2_u32.pow(doublings)).min(LONGEST)
+}
+
+fn is_mistake(error: &ConnectError) -> bool {
+    matches!(
+        error.kind(),
+        ConnectErrorKind::ServerParse
+            | ConnectErrorKind::Authentication
+            | ConnectErrorKind::AuthorizationViolation
+    )
+}
+
+fn one_line(error: &ConnectError) -> String {
+    error.to_string().replace(['\r', '\n'], " ")
+}
+
+const SHORTEST: Duration = Duration::from_millis(25);
+/// Mail flows again within so long after a server is back.
+const LONGEST: Duration = Duration::from_millis(500);
