@@ -1,0 +1,135 @@
+//! From an envelope to the answers of the store: attempts and their deadline.
+//!
+//! What fails in front of the message is tried again until the time is over, for nothing is delivered by then. Behind it nothing is:
+//! who has no answer then may have the message or not.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use guerrilla_plugin_api::Host;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::connections::{Connection, Connections};
+use crate::dialogue::Dialogue;
+use crate::envelope::Envelope;
+use crate::exchange::{Lost, greet, is_quiet, play};
+use crate::message::Message;
+use crate::reply::Reply;
+
+/// Delivers to one store.
+pub(crate) struct Deliveries {
+    host: Host,
+    connections: Connections,
+    /// Whether the log says that the store is away.
+    away: AtomicBool,
+}
+
+/// What has come of it: an answer for each recipient, or none where the connection was lost or the time was over.
+pub(crate) struct Outcome {
+    pub(crate) answers: Vec<Option<Reply>>,
+    /// Why somebody has none.
+    pub(crate) trouble: String,
+}
+
+impl Deliveries {
+    pub(crate) fn new(host: Host, connections: Connections) -> Self {
+        Self { host, connections, away: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn connections(&self) -> &Connections {
+        &self.connections
+    }
+
+    /// Delivers a message, or only asks for recipients, as `name` (the word behind LHLO).
+    pub(crate) async fn deliver(
+        &self,
+        name: &str,
+        envelope: &Envelope,
+        message: Option<&Message<'_>>,
+        all_or_none: bool,
+        until: Instant,
+    ) -> Outcome {
+        let none = || vec![None; envelope.recipients.len()];
+        let mut trouble = "all connections are in use (lmtp_connections)".to_owned();
+        let Ok(_place) = timeout_at(until, self.connections.place()).await else {
+            return Outcome { answers: none(), trouble };
+        };
+        let mut pause = SHORTEST;
+        loop {
+            let kept = self.connections.kept();
+            let was_kept = kept.is_some();
+            let connection = match kept {
+                Some(connection) => Ok(connection),
+                None => self.connect(name, until).await,
+            };
+            let mut repeatable = true;
+            match connection {
+                Ok(mut connection) => {
+                    // The offer of the connection outlives the dialogue, which the connection must not.
+                    let offer = connection.offer.clone();
+                    let mut dialogue = Dialogue::new(envelope, &offer, all_or_none);
+                    let playing = play(&mut connection, &mut dialogue, message);
+                    let played = timeout_at(until, playing).await;
+                    match played {
+                        Ok(Ok(())) => {
+                            if dialogue.is_clean() && is_quiet(&connection) {
+                                self.connections.keep(connection);
+                            }
+                            return Outcome { answers: dialogue.answers(), trouble: String::new() };
+                        }
+                        Ok(Err(lost)) => trouble = lost.to_string(),
+                        Err(_) => trouble = "no answer in time".to_owned(),
+                    }
+                    repeatable = dialogue.may_be_repeated();
+                    if !repeatable {
+                        return Outcome { answers: dialogue.answers(), trouble };
+                    }
+                }
+                Err(why) => trouble = why,
+            }
+            if !repeatable || Instant::now() + pause >= until {
+                return Outcome { answers: none(), trouble };
+            }
+            self.host.count("retried", 1);
+            // A kept connection that its store has closed meanwhile is no sign of trouble.
+            if !was_kept {
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST);
+            }
+        }
+    }
+
+    /// A new connection that has been greeted.
+    async fn connect(&self, name: &str, until: Instant) -> Result<Connection, String> {
+        let connecting = async { greet(self.connections.connect().await?, name).await };
+        let patience = until.min(Instant::now() + PATIENCE);
+        let connected: Result<Connection, Lost> = match timeout_at(patience, connecting).await {
+            Ok(connected) => connected,
+            Err(_) => return Err(self.lost("no greeting in time")),
+        };
+        match connected {
+            Ok(connection) => {
+                self.host.count("connected", 1);
+                if self.away.swap(false, Ordering::Relaxed) {
+                    self.host.info(format_args!("{}: is back", self.connections.address()));
+                }
+                Ok(connection)
+            }
+            Err(lost) => Err(self.lost(&lost.to_string())),
+        }
+    }
+
+    /// One line in the log when it goes, however many wait for it.
+    fn lost(&self, why: &str) -> String {
+        if !self.away.swap(true, Ordering::Relaxed) {
+            let address = self.connections.address();
+            self.host.error(format_args!("{address}: {why}; mail is deferred until it is there"));
+        }
+        format!("cannot be reached: {why}")
+    }
+}
+
+const SHORTEST: Duration = Duration::from_millis(25);
+const LONGEST: Duration = Duration::from_millis(500);
+/// How long one attempt to connect may take.
+const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,0 +1,30 @@
+//! LMTP: delivers messages to a local store (Dovecot, Cyrus, ...), which answers for each recipient.
+//!
+//! A reader of the code may go from `config` (what operators write) over `processor` (what the daemon asks and the client hears),
+//! `envelope` and `message` (what goes over) to `deliveries` (attempts, deadlines, what is remembered), `connections` (the pool),
+//! `exchange` (one dialogue on one connection) and the protocol, which knows no sockets: `dialogue` and `reply`.
+//!
+//! Never: a success that the store has not said for this very recipient; a 5xx for trouble with the connection.
+//!
+//! Trust: the store's answers are passed on to clients, as those of any server are.
+//!
+//! Standards: RFC 2033 (LMTP), RFC 5321, RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
+//!
+//! Limits: no TLS and no login, so a Unix socket or a network of one's own; no BDAT, so no BINARYMIME.
+#![forbid(unsafe_code)]
+
+mod config;
+mod connections;
+mod deliveries;
+mod dialogue;
+mod envelope;
+mod exchange;
+mod message;
+mod processor;
+mod remembered;
+mod reply;
+
+pub use config::Config;
+pub use processor::Lmtp;
+
+guerrilla_plugin_api::export_plugin!(guerrilla_plugin_api::Async<Lmtp>);
