@@ -430,6 +430,6 @@ mod tests {
             size_of::<F>()
         }
         let size = size_of_future(serve) + size_of::<Connection>() + size_of::<Transaction>();
-        assert!(size <= 1224, "{size} bytes");
+        assert!(size <= 1232, "{size} bytes");
     }
 }
