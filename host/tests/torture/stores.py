@@ -9,9 +9,9 @@ import pathlib
 import socket
 import sqlite3
 
-import mariadb_server
+import databases
 import redis_server
-from mariadb_server import PASSWORD, MariaDb
+from databases import PASSWORD, MariaDb
 from redis_server import DURABLE, RedisServer
 
 SQL_SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "plugins" / "sql" / "schema"
@@ -78,6 +78,13 @@ class Sqlite:
         yield from rows
 
 
+class RoomyMariaDb(MariaDb):
+    """Takes the largest of the letters in one packet."""
+
+    def command(self):
+        return [*super().command(), "--max-allowed-packet=64M"]
+
+
 class Maria:
     """MariaDB with its default durability: each commit is flushed."""
 
@@ -85,7 +92,7 @@ class Maria:
     environment = {"DATABASE_PASSWORD": PASSWORD}
 
     def __init__(self, directory):
-        self.server = MariaDb(pathlib.Path(directory) / "maria", "--max-allowed-packet=64M")
+        self.server = RoomyMariaDb(pathlib.Path(directory) / "maria")
         self.server.ask((SQL_SCHEMA / "mysql.sql").read_text())
         self.config = {
             "save_process": "HeadersParser|Header|Hasher|sql",
@@ -145,7 +152,7 @@ class Redis:
 
 def missing():
     """Debian packages that are missing."""
-    return " ".join(filter(None, (mariadb_server.missing(), redis_server.missing())))
+    return " ".join(filter(None, (databases.missing(), redis_server.missing())))
 
 
 STORES = [MailDir, Sqlite, Maria, Redis]
