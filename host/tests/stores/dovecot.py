@@ -66,6 +66,9 @@ class Dovecot:
             self.process.wait()
         self._socket.unlink(missing_ok=True)
         (self.directory / "run" / "master.pid").unlink(missing_ok=True)
+        # The lock of a process that was killed holds for two minutes more, in which all mail for its mailbox is deferred.
+        for lock in (self.directory / "mails").rglob("*.lock"):
+            lock.unlink(missing_ok=True)
 
     def signal(self, number):
         os.killpg(self.process.pid, number)
