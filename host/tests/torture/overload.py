@@ -16,8 +16,9 @@ from stores import MailDir, Redis
 from witness import Witness
 
 MIB = 1 << 20
-#: Of memory beyond max_memory: buffers of the connections that are busy, and what the allocator keeps.
-SLACK = 48 * MIB
+#: Of memory beyond max_memory: buffers of the connections that are busy, what each thread keeps for bodies (12 MiB), and what the
+#: allocator keeps.
+SLACK = 72 * MIB
 #: Seconds that a well-behaved client's mail may take, on a machine that the attackers share.
 P99 = 2.0
 
