@@ -9,6 +9,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::net::{Listening, Server, accept};
+use crate::observe::cells;
 
 /// The threads.
 pub(super) struct Shards {
@@ -88,6 +89,7 @@ impl Shard {
         let handle = runtime.handle().clone();
         let (running, ended) = oneshot::channel::<()>();
         let thread = thread::Builder::new().name(format!("net-{number}")).spawn(move || {
+            cells::claim();
             // The sender is never used, only dropped.
             let _ = runtime.block_on(ended);
         })?;

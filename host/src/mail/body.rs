@@ -133,7 +133,9 @@ impl Body {
         if let Some(file) = self.file.take() {
             file.forget();
         }
-        self.share = None;
+        if let Some(share) = &mut self.share {
+            share.release();
+        }
         self.declared = 0;
         rooms::keep(std::mem::take(&mut self.memory));
     }

@@ -76,6 +76,12 @@ impl Share {
         Self { budget: Arc::clone(budget), bytes: 0 }
     }
 
+    /// Gives all back.
+    pub(super) fn release(&mut self) {
+        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = 0;
+    }
+
     /// Takes more until it is so many bytes; `false` when they cannot be had.
     pub(super) fn grow_to(&mut self, bytes: u64) -> bool {
         let more = bytes.saturating_sub(self.bytes);
@@ -89,7 +95,7 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.used.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.release();
     }
 }
 

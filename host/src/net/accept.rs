@@ -24,12 +24,12 @@ pub(crate) async fn accept(server: Arc<ArcSwap<Server>>, socket: Listening) {
         let accepted = tokio::select! {
             biased;
             // They wait for whoever listens next.
-            () = stop.cancelled(), if server.load().leaves_its_queue() => return,
+            () = stop.begun(), if server.load().leaves_its_queue() => return,
             accepted = socket.accept() => accepted,
             // Whoever is in the queue by now has been accepted above and hears 421; a closed socket would reset them.
-            () = stop.cancelled() => return,
+            () = stop.begun() => return,
         };
-        if stop.is_cancelled() {
+        if stop.has_begun() {
             last -= 1;
         }
         let server = server.load_full();

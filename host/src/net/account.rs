@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::connection::Ended;
+use super::ended::Ended;
 use crate::mail::{Client, Transaction};
 use crate::pipeline::{Decision, Kind};
 

@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 
 use super::account;
 use super::admission::TurnedAway;
-use super::connection::{Connection, Ended};
+use super::connection::Connection;
+use super::ended::Ended;
 use super::proxied::{NoIntroduction, introduction};
 use super::server::Server;
 use super::wire::Wire;
@@ -137,7 +138,7 @@ async fn turn_away(server: &Server, mut arrival: Arrival, why: TurnedAway) {
         tokio::select! {
             biased;
             () = arrival.wire.linger() => {}
-            () = server.stop.cancelled() => {}
+            () = server.stop.begun() => {}
         }
     }
 }

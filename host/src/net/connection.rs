@@ -21,10 +21,11 @@ use super::admission::Permit;
 use super::buffers::Buffers;
 use super::decided::fault_of_ours;
 use super::dialogue::{Asking, Dialogue};
+use super::ended::Ended;
 use super::panics::poll_caught;
 use super::patience::{Overstepped, Patience};
 use super::server::Server;
-use super::tls::HandshakeError;
+use super::stop::Ear;
 use super::wire::Wire;
 use crate::mail::Transaction;
 
@@ -44,7 +45,9 @@ pub(super) struct Connection {
     /// Rings when the client may have taken too long. It is set anew only when it rings: a timer for each read
     /// would cost more than the read.
     alarm: Pin<Box<Sleep>>,
-    /// The session knows that the server is to end.
+    /// Hears that the server is to end.
+    ear: Ear,
+    /// The session knows it.
     stopping: bool,
     /// Given back when all else is gone.
     _permit: Permit,
@@ -68,17 +71,6 @@ enum Woken {
     TimedOut(Overstepped),
 }
 
-/// Why a connection has ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    Closed(CloseReason),
-    ClientGone,
-    Failed(io::Error),
-    Handshake(HandshakeError),
-    /// By a fault of ours.
-    Panicked,
-}
-
 impl Connection {
     /// A connection on which nothing has been said yet.
     pub(super) fn open(
@@ -99,6 +91,7 @@ impl Connection {
             progressed: false,
             received: 0,
             turn: 0,
+            ear: Ear::default(),
             stopping: false,
             server,
             _permit: permit,
@@ -148,7 +141,7 @@ impl Connection {
         tokio::select! {
             biased;
             () = self.wire.linger() => {}
-            () = self.server.stop.cancelled() => {}
+            () = self.server.stop.begun() => {}
         }
     }
 
@@ -168,7 +161,7 @@ impl Connection {
                     Err(_) => {}
                 }
             }
-            () = self.server.stop.cancelled() => {}
+            () = self.server.stop.begun() => {}
             () = tokio::time::sleep(delay) => {}
         }
         Ok(())
@@ -342,7 +335,7 @@ impl Connection {
                 ready = self.wire.readable() => {
                     return ready.map(|()| Woken::Readable).map_err(Ended::Failed);
                 }
-                () = self.server.stop.cancelled(), if !self.stopping => return Ok(Woken::Stop),
+                () = poll_fn(|cx| self.ear.poll(&self.server.stop, cx)), if !self.stopping => return Ok(Woken::Stop),
                 () = &mut self.alarm => {
                     let now = Instant::now();
                     if let Some(what) = self.patience.over(self.session.in_transaction(), now) {
@@ -359,7 +352,7 @@ impl Connection {
         self.flush(buffers).await?;
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
-            () = self.server.stop.cancelled() => {}
+            () = self.server.stop.begun() => {}
         }
         Ok(())
     }
@@ -392,25 +385,6 @@ impl Connection {
     }
 }
 
-impl Ended {
-    /// Whether the client may still be sending: it has not asked for the end.
-    fn is_by_us(&self) -> bool {
-        matches!(self, Self::Closed(reason) if *reason != CloseReason::Quit)
-    }
-}
-
-impl std::fmt::Display for Ended {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Closed(reason) => write!(f, "reason={reason:?}"),
-            Self::ClientGone => f.write_str("reason=ClientGone"),
-            Self::Failed(error) => write!(f, "reason=Failed error={error}"),
-            Self::Handshake(error) => write!(f, "reason=Handshake error={error}"),
-            Self::Panicked => f.write_str("reason=Panicked"),
-        }
-    }
-}
-
 /// Bytes of a body after which others have their turn: a millisecond or two. Of its own accord tokio lets a socket that is always
 /// readable be read 128 times, which is 8 MiB.
 const TURN: u64 = 512 * 1024;
@@ -430,6 +404,6 @@ mod tests {
             size_of::<F>()
         }
         let size = size_of_future(serve) + size_of::<Connection>() + size_of::<Transaction>();
-        assert!(size <= 1232, "{size} bytes");
+        assert!(size <= 1240, "{size} bytes");
     }
 }

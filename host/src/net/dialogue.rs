@@ -18,7 +18,8 @@ use super::decided::{
     Decided, client_rejected, message_rejected, no_room, policy_rejected, queued,
     recipient_rejected, relay_denied,
 };
-use super::server::{Policy, Server};
+use super::policy::InForce;
+use super::server::Server;
 use super::tally;
 use crate::mail::{BodyError, Client, Envelope, MAX_SESSION_NOTE, Transaction};
 use crate::pipeline::{Decision, Kind};
@@ -28,7 +29,7 @@ pub(super) struct Dialogue {
     server: Arc<Server>,
     /// What the open transaction goes by, so that a reload never mixes two generations in one. None between
     /// transactions: chains that were replaced end when the last transaction of theirs does.
-    policy: Option<Arc<Policy>>,
+    policy: Option<Arc<InForce>>,
     /// Number of the client, for the greeting.
     number: u64,
     /// What holds again if the HELO that is being asked about is refused: then it changes nothing (RFC 5321 section 4.1.4).
@@ -96,7 +97,7 @@ impl Dialogue {
                 Asking::Phase(Phase::HELO)
             }
             Question::Mail { path, parameters } => {
-                self.policy = Some(self.server.policy.load_full());
+                self.policy = Some(InForce::now(&self.server.policy));
                 self.spoilt = None;
                 begin(&mut txn.envelope, &path, parameters.all.as_str());
                 txn.envelope.body.expect(parameters.size.unwrap_or(0));
@@ -151,7 +152,7 @@ impl Dialogue {
         let policy = match &self.policy {
             Some(policy) => policy,
             None => {
-                current = self.server.policy.load_full();
+                current = InForce::now(&self.server.policy);
                 &current
             }
         };

@@ -10,6 +10,9 @@
 //! - [`dialogue`]: what the session asks, answered by policy and pipeline.
 //! - [`account`]: the lines the log has about messages and connections.
 //! - [`decided`]: from a decision to a reply.
+//! - [`policy`]: what transactions go by.
+//! - [`ended`]: why a connection has ended.
+//! - [`stop`]: the end of a server, told to all that it does.
 //! - [`tally`]: what a server has done, in numbers.
 //! - [`panics`]: a fault of ours ends one session.
 //! - [`recent`]: the last messages.
@@ -31,14 +34,17 @@ mod buffers;
 mod connection;
 mod decided;
 mod dialogue;
+mod ended;
 pub(crate) mod listener;
 mod panics;
 pub(crate) mod passed;
 mod patience;
+mod policy;
 mod proxied;
 pub(crate) mod recent;
 mod server;
 pub(crate) mod shown;
+mod stop;
 mod tally;
 pub(crate) mod tls;
 pub(crate) mod trace;
@@ -48,7 +54,8 @@ pub(crate) use accept::{Listening, accept};
 pub use listener::BindError;
 pub(crate) use listener::{Sockets, bind};
 pub(crate) use passed::{Claimed, Passed};
+pub(crate) use policy::Policy;
 pub(crate) use proxied::fuzzing::proxy_header as fuzz_proxy_header;
-pub(crate) use server::{Policy, Server};
+pub(crate) use server::Server;
 pub(crate) use tally::Totals;
 pub use tls::TlsError;

@@ -9,19 +9,18 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::tally;
 use crate::mail::Transaction;
+use crate::observe::cells::PerThread;
 
 /// The last messages of all servers.
 #[derive(Debug)]
 pub(crate) struct Recent {
     keep: AtomicU8,
-    rings: Box<[Mutex<VecDeque<Arc<Message>>>]>,
+    rings: PerThread<Mutex<VecDeque<Arc<Message>>>>,
 }
 
 /// How much is kept.
@@ -60,11 +59,7 @@ pub(crate) struct Message {
 
 impl Default for Recent {
     fn default() -> Self {
-        let threads = available_parallelism().map_or(1, usize::from);
-        Self {
-            keep: AtomicU8::new(Keep::Nothing as u8),
-            rings: (0..threads).map(|_| Mutex::default()).collect(),
-        }
+        Self { keep: AtomicU8::new(Keep::Nothing as u8), rings: PerThread::default() }
     }
 }
 
@@ -73,7 +68,7 @@ impl Recent {
     pub(crate) fn keep(&self, keep: Keep) {
         let before = self.keep.swap(keep as u8, Ordering::Relaxed);
         if before > keep as u8 {
-            for ring in &self.rings {
+            for ring in self.rings.iter() {
                 lock(ring).clear();
             }
         }
@@ -111,7 +106,7 @@ impl Recent {
             took: took.as_secs_f64(),
             content: (keep == Keep::Bodies as u8).then(|| beginning(envelope.body.as_slice())),
         });
-        let mut ring = lock(&self.rings[tally::own_cell() % self.rings.len()]);
+        let mut ring = lock(self.rings.mine());
         if ring.len() == KEPT {
             ring.pop_front();
         }

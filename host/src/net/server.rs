@@ -7,26 +7,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use guerrilla_smtp::{self as smtp, Settings};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admission::{Admission, Permit, TurnedAway};
 use super::patience;
+use super::policy::Policy;
 use super::shown::Shown;
+use super::stop::Stop;
 use super::tally::Tally;
 use super::tls::Acceptor;
-use crate::config::{self, AllowedHosts, Network, ProxyProtocol};
+use crate::config::{self, Network, ProxyProtocol};
 use crate::mail::Storage;
 use crate::observe::Route;
 use crate::pipeline::Pipeline;
-
-/// What a transaction goes by, from MAIL to its end. A reload swaps it as a whole.
-pub(crate) struct Policy {
-    /// The hosts whose mail is taken (`allowed_hosts`).
-    pub(crate) allowed_hosts: AllowedHosts,
-    /// The chains.
-    pub(crate) pipeline: Arc<Pipeline>,
-}
 
 /// One configured server at work. A connection keeps the settings it began with: a reload makes a successor
 /// for those who come later.
@@ -51,8 +44,8 @@ pub(crate) struct Server {
     pub(super) storage: Storage,
     /// Where it is written what its clients do.
     pub(super) route: Route,
-    /// Cancelled when the server is to end.
-    pub(super) stop: CancellationToken,
+    /// Begins when the server is to end.
+    pub(super) stop: Stop,
     /// Its connections.
     pub(super) connections: TaskTracker,
     /// What takes them in, one task for each socket.
@@ -92,7 +85,7 @@ impl Server {
             policy,
             storage,
             route,
-            stop: CancellationToken::new(),
+            stop: Stop::default(),
             connections: TaskTracker::new(),
             accepting: TaskTracker::new(),
             leaves_queue: Arc::default(),
@@ -161,7 +154,7 @@ impl Server {
 
     /// Lets no new client in and asks those that are there to end.
     pub(crate) fn begin_stop(&self) {
-        self.stop.cancel();
+        self.stop.begin();
         self.accepting.close();
         self.connections.close();
     }
@@ -225,7 +218,7 @@ impl Server {
 
     /// Lets a connection in, or says why not.
     pub(super) fn admit(&self) -> Result<Permit, TurnedAway> {
-        if self.stop.is_cancelled() {
+        if self.stop.has_begun() {
             return Err(TurnedAway::Ending);
         }
         self.admission.admit()

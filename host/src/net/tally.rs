@@ -1,7 +1,6 @@
 //! What a server has done since the daemon began, in numbers. They outlive its reloads.
 //!
-//! Each thread counts in a cell of its own ([`cell`]): no counter is written by two cores in turn, which would cost
-//! more than what is counted. Whoever wants to know adds the cells up ([`Totals`]).
+//! Each thread counts in a [`cell`] of its own; whoever wants to know adds them up ([`Totals`]).
 
 mod cell;
 mod said;
@@ -11,24 +10,18 @@ use std::time::Duration;
 use guerrilla_smtp::{COMMANDS, CloseReason, CommandCounts};
 
 use super::admission::TurnedAway;
-use super::connection::Ended;
+use super::ended::Ended;
 use super::patience::Overstepped;
 use super::tls::HandshakeError;
 use crate::mail::TlsFacts;
+use crate::observe::cells::PerThread;
 use crate::pipeline::{Kind, Times};
-pub(super) use cell::own as own_cell;
 use cell::{CODES, Cell, FIRST_CODE};
 
 /// The figures of one server.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
-    cells: Box<[Cell]>,
-}
-
-impl Default for Tally {
-    fn default() -> Self {
-        Self { cells: cell::one_for_each_core() }
-    }
+    cells: PerThread<Cell>,
 }
 
 impl Tally {
@@ -116,7 +109,7 @@ impl Tally {
     /// All of it, added up.
     pub(crate) fn read(&self) -> Totals {
         let mut totals = Totals::default();
-        for cell in &self.cells {
+        for cell in self.cells.iter() {
             cell.add_to(&mut totals);
         }
         totals
@@ -124,7 +117,7 @@ impl Tally {
 
     /// The cell of this thread.
     fn cell(&self) -> &Cell {
-        &self.cells[own_cell() % self.cells.len()]
+        self.cells.mine()
     }
 }
 

@@ -66,11 +66,10 @@ impl Pipeline {
         txn.phase = phase;
         let timed = phase == Phase::SAVE && tracing::enabled!(tracing::Level::INFO);
         txn.timings = timed.then(Timings::begin);
-        let run = Run::new(Arc::clone(self), phase);
-        match run.inline(txn) {
+        match Run::new(phase).inline(self, txn) {
             Inline::Settled(asked) => asked,
             // Boxed, so that idle connections do not carry the room for it.
-            Inline::Unsettled(run, rest) => Box::pin(run.with_deadline(rest, deadline)).await,
+            Inline::Unsettled(run, rest) => Box::pin(run.with_deadline(self, rest, deadline)).await,
         }
     }
 

@@ -4,7 +4,7 @@
 //! vanish with a reload. [`figures`] takes a snapshot; from its parts metrics can be written.
 //!
 //! A call on the connection's own thread costs a few nanoseconds, so counting it may cost no more than that: one counter
-//! moves, and only each seventeenth such call is timed (more while a stage may be slow, see [`slowness`](super::slowness)).
+//! of this thread moves, and only each seventeenth such call is timed (more while a stage may be slow, see [`slowness`](super::slowness)).
 //! Calls in a pool are all timed.
 
 use std::collections::HashMap;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use guerrilla_plugin_abi::{Event, Phase, Status};
 
 use super::histogram::{Histogram, Times};
+use crate::observe::cells::PerThread;
 use crate::plugins::ffi::{FileFacts, Origin};
 
 /// Whose figures they are.
@@ -61,14 +62,20 @@ pub(super) enum Fault {
 #[derive(Debug)]
 pub(super) struct Figures {
     about: About,
-    /// A row for each phase, then one for each event.
-    calls: [[AtomicU64; STATUSES.len()]; PHASES.len() + EVENTS.len()],
-    times: Histogram,
+    answers: PerThread<Answers>,
     faults: [AtomicU64; FAULTS.len()],
     moved_to_pool: AtomicBool,
     /// Calls that wait for one of its threads.
     waiting: Arc<AtomicU64>,
     flights: Mutex<Flights>,
+}
+
+/// Answers that one thread has counted.
+#[derive(Debug, Default)]
+struct Answers {
+    /// A row for each phase, then one for each event.
+    calls: [[AtomicU64; STATUSES.len()]; PHASES.len() + EVENTS.len()],
+    times: Histogram,
 }
 
 /// Calls in a pool and held messages.
@@ -88,8 +95,7 @@ impl Figures {
         }
         let new = Arc::new(Self {
             about,
-            calls: Default::default(),
-            times: Histogram::default(),
+            answers: PerThread::default(),
             faults: Default::default(),
             moved_to_pool: AtomicBool::new(false),
             waiting: Arc::default(),
@@ -104,7 +110,7 @@ impl Figures {
     pub(super) fn answered(&self, phase: Phase, status: Status) {
         let phase = PHASES.iter().position(|(own, _)| *own == phase).unwrap_or(PHASES.len() - 1);
         let status = STATUSES.iter().position(|(own, _)| *own == status);
-        let calls = &self.calls[phase][status.unwrap_or(STATUSES.len() - 1)];
+        let calls = &self.answers.mine().calls[phase][status.unwrap_or(STATUSES.len() - 1)];
         calls.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -112,12 +118,13 @@ impl Figures {
     pub(super) fn told(&self, event: Event, heard: bool) {
         let event = EVENTS.iter().position(|(own, _)| *own == event).unwrap_or(0);
         let status = if heard { 0 } else { STATUSES.len() - 1 };
-        self.calls[PHASES.len() + event][status].fetch_add(1, Ordering::Relaxed);
+        let calls = &self.answers.mine().calls[PHASES.len() + event];
+        calls[status].fetch_add(1, Ordering::Relaxed);
     }
 
     /// How long a call took.
     pub(super) fn took(&self, took: Duration) {
-        self.times.record(took);
+        self.answers.mine().times.record(took);
     }
 
     pub(super) fn fault(&self, fault: Fault) {
@@ -149,28 +156,41 @@ impl Figures {
     fn snapshot(&self) -> Snapshot {
         let now = Instant::now();
         let load = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
-        let mut calls = Vec::new();
-        let phases = PHASES.iter().map(|(_, name)| name);
-        for (phase, counts) in phases.chain(EVENTS.iter().map(|(_, name)| name)).zip(&self.calls) {
-            for ((_, status), count) in STATUSES.iter().zip(counts) {
-                calls.push(Calls { phase, status, count: load(count) });
-            }
-        }
-        calls.retain(|calls| calls.count > 0);
         let flights = self.flights();
         let is_lost = |flight: &&(Option<Instant>, bool)| {
             flight.1 && flight.0.is_some_and(|deadline| deadline < now)
         };
         Snapshot {
             about: self.about.clone(),
-            calls,
-            times: self.times.read(),
+            calls: self.calls(),
+            times: self.times(),
             faults: FAULTS.into_iter().zip(self.faults.iter().map(load)).collect(),
             in_flight: flights.all.len(),
             waiting: load(&self.waiting),
             lost_workers: flights.all.values().filter(is_lost).count(),
             moved_to_pool: self.moved_to_pool.load(Ordering::Relaxed),
         }
+    }
+
+    fn calls(&self) -> Vec<Calls> {
+        let phases = PHASES.iter().map(|(_, name)| *name);
+        let rows = phases.chain(EVENTS.iter().map(|(_, name)| *name)).enumerate();
+        let all = rows.flat_map(|(row, phase)| {
+            STATUSES.iter().enumerate().map(move |(column, (_, status))| {
+                let counts = self.answers.iter().map(|answers| &answers.calls[row][column]);
+                let count = counts.map(|count| count.load(Ordering::Relaxed)).sum();
+                Calls { phase, status, count }
+            })
+        });
+        all.filter(|calls| calls.count > 0).collect()
+    }
+
+    fn times(&self) -> Times {
+        let mut all = Times::none();
+        for answers in self.answers.iter() {
+            all.add(&answers.times.read());
+        }
+        all
     }
 }
 

@@ -27,9 +27,9 @@ use crate::mail::Transaction;
 use crate::observe::Route;
 use crate::plugins::ffi::Called;
 
-/// One question on its way through a chain.
+/// One question on its way through a chain. The chain is handed to it with each step: to share it takes a counter that
+/// all threads would write to for each message.
 pub(super) struct Run {
-    pipeline: Arc<Pipeline>,
     phase: Phase,
     /// The stage to be asked next.
     next: usize,
@@ -64,20 +64,21 @@ pub(super) struct Holding {
 }
 
 impl Run {
-    pub(super) fn new(pipeline: Arc<Pipeline>, phase: Phase) -> Self {
-        Self { pipeline, phase, next: 0, left_out: Vec::new() }
+    pub(super) fn new(phase: Phase) -> Self {
+        Self { phase, next: 0, left_out: Vec::new() }
     }
 
     /// Asks the stages that never block, as far as they come.
-    pub(super) fn inline(mut self, mut txn: Box<Transaction>) -> Inline {
+    pub(super) fn inline(mut self, pipeline: &Pipeline, mut txn: Box<Transaction>) -> Inline {
+        let chain = pipeline.chain(self.phase);
         let decision = loop {
-            let Some(stage) = self.stage() else { break end_of_chain(&txn, self.phase) };
+            let Some(stage) = chain.get(self.next) else { break end_of_chain(&txn, self.phase) };
             if !stage.is_inline_in(self.phase) {
                 return Inline::Unsettled(self, Rest::Ask(txn));
             }
             self.next += 1;
             if stage.breaker.is_open(Instant::now) {
-                match self.instead_of_asking(&stage) {
+                match self.instead_of_asking(stage) {
                     Some(decision) => break decision,
                     None => continue,
                 }
@@ -89,25 +90,30 @@ impl Run {
                 }
                 Called::Answered(back, status) => {
                     txn = back;
-                    if let Some(decision) = self.answered(&stage, &mut txn, status) {
+                    if let Some(decision) = self.answered(stage, &mut txn, status) {
                         break decision;
                     }
                 }
             }
         };
-        if self.listeners().next().is_none() {
+        if self.listeners(chain).next().is_none() {
             return Inline::Settled(Asked { txn, decision });
         }
         Inline::Unsettled(self, Rest::Settle(txn, decision))
     }
 
     /// Lets a task do the rest and waits for it until the deadline.
-    pub(super) async fn with_deadline(self, rest: Rest, deadline: Instant) -> Asked {
+    pub(super) async fn with_deadline(
+        self,
+        pipeline: &Arc<Pipeline>,
+        rest: Rest,
+        deadline: Instant,
+    ) -> Asked {
         let (rest, spare) = rest.with_spare();
-        let (pipeline, phase) = (Arc::clone(&self.pipeline), self.phase);
+        let phase = self.phase;
         let gate = Arc::new(Gate::default());
         gate.reached(self.next.saturating_sub(1));
-        let rest = self.finish(rest, Arc::clone(&gate));
+        let rest = self.finish(Arc::clone(pipeline), rest, Arc::clone(&gate));
         // What happens to the message is written where the rest of its session is.
         let mut task = Route::spawn(rest);
         let mut waited = tokio::time::timeout_at(deadline.into(), &mut task).await;
@@ -143,29 +149,36 @@ impl Run {
     }
 
     /// Asks the remaining stages and settles. `None`: the transaction was lost with a thread.
-    async fn finish(mut self, rest: Rest, gate: Arc<Gate>) -> Option<Asked> {
+    async fn finish(
+        mut self,
+        pipeline: Arc<Pipeline>,
+        rest: Rest,
+        gate: Arc<Gate>,
+    ) -> Option<Asked> {
+        let chain = pipeline.chain(self.phase);
         let (txn, decision) = match rest {
-            Rest::Ask(txn) => self.ask_on(txn, &gate).await.ok()?,
+            Rest::Ask(txn) => self.ask_on(chain, txn, &gate).await.ok()?,
             Rest::Settle(txn, decision) => (txn, decision),
             Rest::Held(Holding { answer: held, copy, .. }) => {
-                let stage = Arc::clone(self.chain().get(self.next - 1)?);
+                let stage = chain.get(self.next - 1)?;
                 let asking = stage.held(self.phase, held);
-                match self.heard(&stage, answer(&stage, self.phase, asking, copy).await.ok()?) {
+                match self.heard(stage, answer(stage, self.phase, asking, copy).await.ok()?) {
                     (txn, Some(decision)) => (txn, decision),
-                    (txn, None) => self.ask_on(txn, &gate).await.ok()?,
+                    (txn, None) => self.ask_on(chain, txn, &gate).await.ok()?,
                 }
             }
         };
-        settle(self.listeners().collect(), txn, decision, &gate).await
+        settle(self.listeners(chain).collect(), txn, decision, &gate).await
     }
 
     /// Asks stage after stage until one ends the chain.
     async fn ask_on(
         &mut self,
+        chain: &[Arc<Stage>],
         mut txn: Box<Transaction>,
         gate: &Gate,
     ) -> Result<(Box<Transaction>, Decision), Lost> {
-        while let Some(stage) = self.stage() {
+        while let Some(stage) = chain.get(self.next) {
             if gate.is_abandoned() {
                 return Ok((txn, Decision::bare(Kind::Defer)));
             }
@@ -173,13 +186,13 @@ impl Run {
             self.next += 1;
             let ended;
             if stage.breaker.is_open(Instant::now) {
-                ended = self.instead_of_asking(&stage);
+                ended = self.instead_of_asking(stage);
             } else {
                 let copy = stage.copy_to_go_on_with(&txn);
-                let (asked, phase) = (Arc::clone(&stage), self.phase);
+                let (asked, phase) = (Arc::clone(stage), self.phase);
                 let asking = async move { asked.ask(phase, txn).await };
-                let answered = answer(&stage, phase, asking, copy).await?;
-                (txn, ended) = self.heard(&stage, answered);
+                let answered = answer(stage, phase, asking, copy).await?;
+                (txn, ended) = self.heard(stage, answered);
             }
             if let Some(decision) = ended {
                 return Ok((txn, decision));
@@ -252,22 +265,14 @@ impl Run {
     }
 
     /// The stages that were asked and want to hear how it ended.
-    fn listeners(&self) -> impl Iterator<Item = Listener> {
+    fn listeners(&self, chain: &[Arc<Stage>]) -> impl Iterator<Item = Listener> {
         let asked = if self.phase == Phase::SAVE { self.next } else { 0 };
-        self.chain()[..asked].iter().enumerate().filter_map(|(index, stage)| {
+        chain[..asked].iter().enumerate().filter_map(|(index, stage)| {
             let left_out = self.left_out.iter().find(|(at, _)| *at == index);
             let to_settle = left_out.is_none_or(|(_, to_settle)| *to_settle);
             (to_settle && stage.hears_the_end())
                 .then(|| Listener { stage: Arc::clone(stage), wanted: left_out.is_none() })
         })
-    }
-
-    fn stage(&self) -> Option<Arc<Stage>> {
-        self.chain().get(self.next).map(Arc::clone)
-    }
-
-    fn chain(&self) -> &[Arc<Stage>] {
-        self.pipeline.chain(self.phase)
     }
 }
 

@@ -1,16 +1,14 @@
 //! The counters of one server on one thread.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::thread::available_parallelism;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use guerrilla_smtp::COMMANDS;
 
 use super::{LIMITS, Limit, REASONS, TLS_FAILURES, TLS_VERSIONS, Totals, VERDICTS};
 use crate::pipeline::Histogram;
 
-/// One thread's share. Aligned so that no two threads write to one cache line (processors fetch them in pairs).
+/// One thread's share.
 #[derive(Debug)]
-#[repr(align(128))]
 pub(super) struct Cell {
     pub(super) messages: [Counter; VERDICTS.len()],
     pub(super) bytes: Counter,
@@ -43,8 +41,8 @@ impl Counter {
     }
 }
 
-impl Cell {
-    fn new() -> Self {
+impl Default for Cell {
+    fn default() -> Self {
         Self {
             messages: [const { Counter::zero() }; VERDICTS.len()],
             bytes: Counter::zero(),
@@ -58,7 +56,9 @@ impl Cell {
             took: Histogram::default(),
         }
     }
+}
 
+impl Cell {
     /// A client has come up against a limit.
     pub(super) fn limit(&self, limit: Limit) {
         self.limits[limit as usize].add(1);
@@ -81,21 +81,6 @@ impl Cell {
         add(&mut totals.handshakes_failed, &self.handshakes_failed);
         totals.took.add(&self.took.read());
     }
-}
-
-pub(super) fn one_for_each_core() -> Box<[Cell]> {
-    let cores = available_parallelism().map_or(1, usize::from);
-    (0..cores).map(|_| Cell::new()).collect()
-}
-
-/// Number of this thread. Threads that serve connections are as many as there are cells; should two share a cell (several
-/// daemons in one program), the counts are right all the same.
-pub(in crate::net) fn own() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OWN: usize = NEXT.fetch_add(1, Ordering::Relaxed);
-    }
-    OWN.with(|own| *own)
 }
 
 /// Codes of replies begin with it.

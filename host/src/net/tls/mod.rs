@@ -33,8 +33,8 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_util::sync::CancellationToken;
 
+use super::stop::Stop;
 use super::wire::Wire;
 use crate::config::{ClientAuth, KeyPair, Tls, TlsMode};
 use crate::mail::Client;
@@ -110,7 +110,7 @@ impl Acceptor {
         wire: &mut Wire,
         client: &mut Client,
         patience: Duration,
-        stop: &CancellationToken,
+        stop: &Stop,
     ) -> Result<(), HandshakeError> {
         self.check_files_when_due();
         let config = self.current.load_full();
@@ -119,7 +119,7 @@ impl Acceptor {
         let done = tokio::select! {
             biased;
             done = tokio::time::timeout(patience.min(LONGEST_HANDSHAKE), handshake) => done,
-            () = stop.cancelled() => return Err(HandshakeError::Stopping),
+            () = stop.begun() => return Err(HandshakeError::Stopping),
         };
         let session = done.map_err(|_| HandshakeError::TimedOut)??;
         let verified = matches!(
