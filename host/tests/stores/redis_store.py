@@ -235,7 +235,7 @@ def stopped_and_slow(arguments, directory):
 def refused_writes(arguments, directory):
     with RedisServer(directory / "redis") as redis, serve(arguments, directory, redis_config(redis)) as serving:
         used = int(re.search(r"used_memory:(\d+)", redis.cli("INFO", "memory"))[1])
-        redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", str(used))
+        redis.cli("CONFIG", "SET", "maxmemory-policy", "noeviction", "maxmemory", str(used // 2))
         reply = serving.send(mail_of(0))
         yield "a full server defers with 452", expect(reply.startswith("452 4.3.1"), reply)
         redis.cli("CONFIG", "SET", "maxmemory", "0")
