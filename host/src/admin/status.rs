@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use guerrilla_plugin_abi::Phase;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::process::Process;
 use super::state::{Daemon, since_1970};
 use crate::net;
-use crate::pipeline::{Snapshot, Times, figures};
+use crate::pipeline::{Pipeline, Snapshot, Times, figures};
 
 /// Servers, chains and what their stages have done.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub(crate) struct Status {
     pub(crate) unready: Option<String>,
     pub(crate) servers: Vec<Server>,
     /// Names of stages by chain.
-    pub(crate) chains: Value,
+    pub(crate) chains: BTreeMap<String, Vec<String>>,
     pub(crate) stages: Vec<Stage>,
     pub(crate) reloads: Reloads,
     pub(crate) memory: Memory,
@@ -137,13 +137,25 @@ pub(super) fn of(daemon: &Daemon) -> Status {
         ready: unready.is_none(),
         unready,
         servers: daemon.servers.load().iter().map(|server| of_server(server)).collect(),
-        chains: daemon.policy.load().pipeline.chains(),
+        chains: of_chains(&daemon.policy.load().pipeline),
         stages: figures().iter().map(of_stage).collect(),
         reloads: Reloads { done: reloads.done, refused: reloads.refused, last },
         memory: Memory { messages: daemon.budget.used(), resident: process.resident },
         cpu_seconds: process.cpu.as_secs_f64(),
         files: Files { open: process.files, limit: process.most_files },
     }
+}
+
+fn of_chains(pipeline: &Pipeline) -> BTreeMap<String, Vec<String>> {
+    let phases = [
+        ("connect", Phase::CONNECT),
+        ("helo", Phase::HELO),
+        ("mail", Phase::MAIL),
+        ("rcpt", Phase::RCPT),
+        ("save", Phase::SAVE),
+    ];
+    let names = |phase| pipeline.names(phase).map(str::to_owned).collect();
+    phases.into_iter().map(|(name, phase)| (name.to_owned(), names(phase))).collect()
 }
 
 fn of_server(server: &net::Server) -> Server {

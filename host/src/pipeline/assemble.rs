@@ -81,7 +81,7 @@ fn start(order: &[Made]) -> Result<(), AssembleError> {
     for (at, stage) in order.iter().enumerate().filter_map(|(at, made)| Some((at, new(made)?))) {
         if let Err(why) = stage.start() {
             order[..at].iter().filter_map(new).for_each(|earlier| earlier.stop(0));
-            let problem = format!("processor {}: cannot start: {why}", stage.name);
+            let problem = format!("processor {}: cannot start: {why}", stage.name());
             return Err(AssembleError(vec![problem]));
         }
     }

@@ -42,7 +42,7 @@ pub(super) async fn answer(
             Ok(Answered::InTime(txn, status))
         }
         Err(_) => {
-            let (session, name) = (copy.log_id(), &stage.name);
+            let (session, name) = (copy.log_id(), stage.name());
             tracing::warn!(%session, "{name}: no answer within {share:.1?}: went on without it");
             Route::spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
             Ok(Answered::Late(copy))
@@ -59,7 +59,7 @@ fn share(deadline: Option<Instant>) -> Duration {
 /// Waits for what comes too late, and has it undone.
 async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Answer>, given_up: Instant) {
     let Ok(Ok((mut txn, _))) = asking.await else { return };
-    let (session, name, late) = (txn.log_id(), &stage.name, given_up.elapsed());
+    let (session, name, late) = (txn.log_id(), stage.name(), given_up.elapsed());
     tracing::warn!(
         %session,
         "{name}: answered {late:.1?} after the chain had gone on without it: undone"

@@ -98,21 +98,12 @@ impl Pipeline {
             let goes_on = breaker.policy.of(breaker.last()) == OnFailure::Continue;
             !goes_on && breaker.is_open(Instant::now)
         };
-        self.save.iter().find(is_missed).map(|stage| stage.name.as_str())
+        self.save.iter().find(is_missed).map(|stage| stage.name())
     }
 
-    /// Names of the stages by chain.
-    pub(crate) fn chains(&self) -> serde_json::Value {
-        let names = |chain: &[Arc<Stage>]| -> Vec<String> {
-            chain.iter().map(|stage| stage.name.clone()).collect()
-        };
-        serde_json::json!({
-            "connect": names(&self.connect),
-            "helo": names(&self.helo),
-            "mail": names(&self.mail),
-            "rcpt": names(&self.rcpt),
-            "save": names(&self.save),
-        })
+    /// Names of the stages that are asked in this phase, in order.
+    pub(crate) fn names(&self, phase: Phase) -> impl Iterator<Item = &str> {
+        self.chain(phase).iter().map(|stage| stage.name())
     }
 
     /// Ends all stages, and waits for those that have left earlier.

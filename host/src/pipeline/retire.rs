@@ -33,12 +33,12 @@ impl Drop for Running {
         let (stage, leaving) = (Arc::clone(&self.stage), self.retiring.begin());
         let stop = move || {
             stage.stop(millis(LAST_WORK));
-            tracing::info!("{}: its last message is done; stopped", stage.name);
+            tracing::info!("{}: its last message is done; stopped", stage.name());
             drop(leaving);
         };
-        let name = format!("stop-{}", self.stage.name);
+        let name = format!("stop-{}", self.stage.name());
         if let Err(error) = thread::Builder::new().name(name).spawn(stop) {
-            tracing::error!("{}: no thread to stop it on: {error}", self.stage.name);
+            tracing::error!("{}: no thread to stop it on: {error}", self.stage.name());
         }
     }
 }

@@ -131,7 +131,7 @@ impl Run {
             Err(_) => {
                 let session = spare.log_id();
                 let stage = pipeline.chain(phase).get(gate.at());
-                let name = stage.map_or("the chain", |stage| stage.name.as_str());
+                let name = stage.map_or("the chain", |stage| stage.name());
                 let policy = stage.map(|stage| stage.breaker.policy.of(Failure::Timeout));
                 let kind = match policy {
                     Some(OnFailure::Reject) if !committing => Kind::Reject,
@@ -224,7 +224,7 @@ impl Run {
         txn: &mut Transaction,
         status: Status,
     ) -> Option<Decision> {
-        txn.timed(&stage.name);
+        txn.timed(stage.name());
         let what = match turn(status, txn.reply.take()) {
             Turn::Next => {
                 stage.breaker.good();
@@ -240,7 +240,7 @@ impl Run {
         let why = txn.explanation.take().unwrap_or(what);
         let policy = stage.breaker.policy.of(Failure::Fault);
         let (session, effect) = (txn.log_id(), policy.effect());
-        tracing::error!(%session, "{}: fault: {why}: {effect}", stage.name);
+        tracing::error!(%session, "{}: fault: {why}: {effect}", stage.name());
         let panicked = status == Status::PANICKED;
         report_failure(stage, Failure::Fault, if panicked { Fault::Panic } else { Fault::Answer });
         self.instead(stage, Failure::Fault, true)
@@ -300,7 +300,7 @@ impl Rest {
 fn report_failure(stage: &Stage, failure: Failure, what: Fault) {
     stage.figures.fault(what);
     if let Some(pause) = stage.breaker.failed(failure, Instant::now()) {
-        tracing::error!("{}: too many faults in a row: not called for {pause:.1?}", stage.name);
+        tracing::error!("{}: too many faults in a row: not called for {pause:.1?}", stage.name());
     }
 }
 

@@ -47,7 +47,7 @@ pub(super) async fn settle(
         (txn, told) = listener.stage.settle(txn).await.ok()?;
         if let Err(why) = told {
             let session = txn.log_id();
-            tracing::error!(%session, "{}: could not settle: {why}", listener.stage.name);
+            tracing::error!(%session, "{}: could not settle: {why}", listener.stage.name());
             if decision.kind == Kind::Accept && listener.wanted {
                 let reply = txn.reply.take().filter(|reply| reply.code / 100 == 4);
                 decision = Decision { kind: Kind::Defer, reply };
@@ -76,7 +76,7 @@ async fn tell_all(listeners: Vec<Listener>, mut txn: Box<Transaction>, decision:
             Ok((back, Ok(()))) => txn = back,
             Ok((back, Err(why))) => {
                 let session = back.log_id();
-                tracing::warn!(%session, "{}: settled: {why}", listener.stage.name);
+                tracing::warn!(%session, "{}: settled: {why}", listener.stage.name());
                 txn = back;
             }
             Err(Lost) => return,

@@ -38,8 +38,6 @@ pub(super) struct Blueprint {
 
 /// A processor at work in one or more chains.
 pub(crate) struct Stage {
-    /// Its name in the chain.
-    pub(super) name: String,
     /// What it was made from.
     pub(super) blueprint: Blueprint,
     /// What its failures mean, and whether there have been too many.
@@ -77,7 +75,6 @@ impl Stage {
             pool.get_or_init(|| Pool::new(&blueprint.name, blueprint.threads, figures.waiting()));
         }
         Self {
-            name: blueprint.name.clone(),
             breaker: Breaker::new(blueprint.policy),
             figures,
             instance: Arc::new(instance),
@@ -91,6 +88,11 @@ impl Stage {
             stopped: AtomicBool::new(false),
             blueprint,
         }
+    }
+
+    /// Its name in the chain.
+    pub(super) fn name(&self) -> &str {
+        &self.blueprint.name
     }
 
     /// Lets it open what it needs.
@@ -202,12 +204,12 @@ impl Stage {
     #[cold]
     fn move_to_pool(&self, took: Duration) {
         self.pool
-            .get_or_init(|| Pool::new(&self.name, self.blueprint.threads, self.figures.waiting()));
+            .get_or_init(|| Pool::new(self.name(), self.blueprint.threads, self.figures.waiting()));
         if !self.moved.swap(true, Ordering::Relaxed) {
             self.figures.moved_to_pool();
             tracing::warn!(
                 "{}: says that it never blocks, but has kept connections waiting several times, {took:.0?} the last time; from now on it is called in a pool of its own; tell its author",
-                self.name
+                self.name()
             );
         }
     }

@@ -112,11 +112,9 @@ fn write(out: &mut String, status: &Status) -> std::fmt::Result {
         }
     }
     writeln!(out)?;
-    for (chain, stages) in status.chains.as_object().into_iter().flatten() {
-        let names: Vec<&str> =
-            stages.as_array().into_iter().flatten().filter_map(|n| n.as_str()).collect();
-        if !names.is_empty() {
-            writeln!(out, "{chain:<8} {}", names.join(" | "))?;
+    for (chain, stages) in &status.chains {
+        if !stages.is_empty() {
+            writeln!(out, "{chain:<8} {}", stages.join(" | "))?;
         }
     }
     writeln!(
