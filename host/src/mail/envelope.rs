@@ -315,13 +315,18 @@ impl Recipient {
 
 /// Whether this is nothing but header lines: each ends in CRLF, none is empty, the first is a field, no stray control bytes.
 fn is_header_block(lines: &str) -> bool {
-    let is_line = |line: &str| {
-        !line.trim().is_empty() && line.bytes().all(|byte| byte >= 32 || byte == b'\t')
-    };
-    // A bare LF leaves its line without the CR that is looked for; a bare CR is a control byte.
-    lines.ends_with("\r\n")
-        && !lines.starts_with([' ', '\t'])
-        && lines.split_terminator('\n').all(|line| line.strip_suffix('\r').is_some_and(is_line))
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', lines.as_bytes()) {
+        // A bare LF leaves its line without the CR that is looked for; a bare CR is a control byte.
+        let Some(line) = lines[start..end].strip_suffix('\r') else { return false };
+        // Without an early end, so that the compiler takes many bytes at a time.
+        let stray = line.bytes().fold(false, |any, byte| any | ((byte < 32) & (byte != b'\t')));
+        if stray || line.trim().is_empty() {
+            return false;
+        }
+        start = end + 1;
+    }
+    start > 0 && start == lines.len() && !lines.starts_with([' ', '\t'])
 }
 
 /// Most hashes of one message: go-guerrilla makes one per recipient.

@@ -69,7 +69,8 @@ pub(super) fn no_room() -> Reply<'static> {
 
 /// The message is kept; its id ties the client's log to ours.
 pub(super) fn queued(id: &str) -> Reply<'static> {
-    let reply = Reply::new(250, Some(Enhanced::new(2, 0, 0)), format!("OK: queued as {id}"));
+    let text = ["OK: queued as ", id].concat();
+    let reply = Reply::new(250, Some(Enhanced::new(2, 0, 0)), text);
     reply.unwrap_or_else(|_| replies::OK.clone())
 }
 

@@ -116,7 +116,8 @@ impl Dialogue {
                     return Asking::Known(Decided::Reply(no_room()));
                 }
                 txn.client.received += 1;
-                let id = format!("{}-{}", txn.client.session, txn.client.received);
+                let number = txn.client.received.to_string();
+                let id = [txn.client.session.as_str(), "-", &number].concat();
                 txn.envelope.set_queued_id(&id);
                 Asking::Phase(Phase::SAVE)
             }

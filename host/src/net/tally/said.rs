@@ -9,6 +9,7 @@ use crate::net::decided::no_room;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Said<'a> {
     pub(super) code: u16,
+    /// With the line end.
     text: &'a [u8],
 }
 
@@ -22,7 +23,7 @@ pub(super) fn replies(mut bytes: &[u8]) -> impl Iterator<Item = Said<'_>> {
             if let [a, b, c, b' ', text @ ..] = line {
                 let digit = |byte: &u8| u16::from(byte.wrapping_sub(b'0'));
                 let code = digit(a) * 100 + digit(b) * 10 + digit(c);
-                return Some(Said { code, text: text.trim_ascii_end() });
+                return Some(Said { code, text });
             }
         }
     })
@@ -31,7 +32,7 @@ pub(super) fn replies(mut bytes: &[u8]) -> impl Iterator<Item = Said<'_>> {
 impl Said<'_> {
     /// The limit that this reply tells of, by its own words: processors may use the codes for what they like.
     pub(super) fn limit(&self) -> Option<Limit> {
-        let says = |text: &str| self.text.ends_with(text.as_bytes());
+        let says = |text: &str| self.text.trim_ascii_end().ends_with(text.as_bytes());
         match self.code {
             552 if says(TOO_BIG.text()) => Some(Limit::Size),
             452 if says(TOO_MANY_RECIPIENTS.text()) => Some(Limit::Recipients),

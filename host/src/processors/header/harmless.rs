@@ -46,9 +46,20 @@ pub(super) fn address(text: &str) -> Cow<'_, str> {
 
 /// What nearly all words are made of, and what is fit wherever it stands.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'.' | b'-' | b'_' | b'+' | b'=' | b':' | b'[' | b']')
+    PLAIN[usize::from(byte)]
 }
+
+/// A table, for this is asked of every byte of every word of every mail.
+static PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'-' | b'_' | b'+' | b'=' | b':' | b'[' | b']');
+        byte += 1;
+    }
+    table
+};
 
 /// Where in a local part a character stands.
 #[derive(Clone, Copy, PartialEq)]
