@@ -3,6 +3,7 @@
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import subprocess
 import time
@@ -38,6 +39,33 @@ class RedisServer(Service):
         helper = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         wait("redis-server", lambda: processes.listens(port))
         return helper, {"redis_interface": f"127.0.0.1:{port}", "redis_expire_seconds": 60}
+
+
+class NatsServer(Service):
+    """One server with a JetStream in its file. From 2.10 on it syncs that file before it answers; older ones cannot be told
+    to, and sync it every two minutes."""
+
+    programs, package = ("nats-server",), "nats-server"
+
+    def start(self, directory):
+        home, port = pathlib.Path(directory, "nats"), processes.free_port()
+        home.mkdir()
+        sync = ", sync_interval: always" if self.version() >= (2, 10) else ""
+        config = home / "nats.conf"
+        config.write_text(
+            f'listen: 127.0.0.1:{port}\njetstream {{ store_dir: "{home}/js", max_mem: 64MB, max_file: 64GB{sync} }}\n'
+        )
+        with open(home / "output", "wb") as output:
+            helper = subprocess.Popen(["nats-server", "-c", str(config)], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        wait("nats-server", lambda: processes.listens(port))
+        return helper, {
+            "nats_url": f"nats://127.0.0.1:{port}", "nats_stream": "MAIL", "nats_create_replicas": 1,
+        }  # fmt: skip
+
+    @staticmethod
+    def version():
+        said = subprocess.run(["nats-server", "--version"], capture_output=True, text=True, check=True).stdout
+        return tuple(int(number) for number in re.search(r"(\d+)\.(\d+)", said).groups())
 
 
 class MariaDb(Service):

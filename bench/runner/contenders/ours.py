@@ -77,4 +77,6 @@ def entries(target):
              {"sql_batch": 1, "sql_max_open_conns": 1}, service=services.MariaDb(), durable=True),
         ours("ours-redis", "CPU of the server alone, not of redis-server", f"{BUILTINS}|Redis", ["redis"],
              service=services.RedisServer(), durable=True),
+        ours("ours-nats", "a JetStream in a file, which nats-server syncs from 2.10 on; CPU of the server alone, not of nats-server",
+             f"{BUILTINS}|NATS", ["nats"], service=services.NatsServer(), durable=True),
     )  # fmt: skip
