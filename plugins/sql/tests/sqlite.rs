@@ -43,6 +43,17 @@ fn numbered(number: usize) -> Mail {
 }
 
 #[test]
+fn a_new_file_has_large_pages_and_an_old_one_is_taken_as_it_is() {
+    let (_dir, path) = database();
+    drop(store(&path, json!({})).unwrap());
+    assert_eq!(ask(&path, "PRAGMA page_size"), "8192");
+    let (_dir, path) = database();
+    ask(&path, "PRAGMA page_size = 1024; CREATE TABLE own (x); INSERT INTO own VALUES (1)");
+    assert!(store(&path, json!({})).unwrap().deliver(numbered(1)).is_accepted());
+    assert_eq!(ask(&path, "PRAGMA page_size; SELECT count(*) FROM new_mail"), "1024\n1");
+}
+
+#[test]
 fn every_column_has_what_the_readme_says() {
     let (_dir, path) = database();
     let store = store(&path, json!({})).unwrap();
