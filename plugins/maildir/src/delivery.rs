@@ -7,7 +7,8 @@
 //! Maildirs are worked on in groups: all files of a group are written before the first is synced, and all
 //! are moved before the first directory is synced. The file system then has one journal commit to
 //! make for the group and not one for each copy; and no message needs more handles than a group has.
-//! Between the halves no handle is open.
+//! A message for one maildir keeps that one open from one half to the other, for opening it anew would be nearly half of the
+//! message's system calls. Otherwise no handle is open between the halves.
 //!
 //! Messages of different connections are synced side by side, each by its own thread, and the journal's commit is shared by
 //! all that wait for it. The other way is to group them: one thread writes a file for each, syncs the file system, moves all, and
@@ -28,7 +29,8 @@
 //! maildirs are for, it is half to two thirds as fast. (Syncing each file of a group by itself, in one thread or in eight, is slower
 //! still.) Hence side by side.
 //!
-//! Limits: at most [`GROUP`] files or directories, and the handles of one maildir, are open at a time.
+//! Limits: at most [`GROUP`] files or directories, and the handles of one maildir, are open at a time for a message; between
+//! the halves those of [`MOST_KEPT`] messages.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -55,7 +57,7 @@ impl Prepared {
     /// Writes and syncs a copy of the message into each maildir. `open` opens one, or another in its place; `pieces` begins the message anew.
     pub(crate) fn write<'m, I: Iterator<Item = &'m [u8]>>(
         addressed: Vec<Addressed>,
-        Means { names, ending, room, leftovers }: Means<'_>,
+        Means { names, ending, room, kept, leftovers }: Means<'_>,
         open: impl Fn(Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError>,
         pieces: impl Fn() -> I,
     ) -> Result<Self, StorageError> {
@@ -63,14 +65,15 @@ impl Prepared {
         let mut prepared = Self { copies: Vec::new(), leftovers: Arc::clone(leftovers) };
         let has_quota = |to: &Addressed| to.mailbox.quota() != Quota::NONE;
         let bytes = if addressed.iter().any(has_quota) { stored_size(ending, pieces()) } else { 0 };
+        let is_alone = addressed.len() == 1;
         let mut addressed = addressed.into_iter().peekable();
         while addressed.peek().is_some() {
             let first = prepared.copies.len();
             let mut files = Vec::new();
             for Addressed { mailbox, recipients } in addressed.by_ref().take(GROUP) {
-                let (mailbox, OpenMailbox { tmp, .. }) = open(mailbox)?;
-                let (name, file) = make_file(&tmp, names)?;
-                let (path, owner) = (tmp.path().join(&name), mailbox.owner());
+                let (mailbox, opened) = open(mailbox)?;
+                let (name, file) = make_file(&opened.tmp, names)?;
+                let (path, owner) = (opened.tmp.path().join(&name), mailbox.owner());
                 // From here on the file is removed whatever happens.
                 prepared.copies.push(Copy {
                     mailbox,
@@ -79,9 +82,12 @@ impl Prepared {
                     size: 0,
                     place: Place::Tmp,
                     room: None,
+                    open: is_alone.then(|| kept.keep(opened)).flatten(),
                 });
                 give(&file, owner, &path)?;
-                if let Some(copy) = prepared.copies.last_mut() {
+                if let Some(copy) = prepared.copies.last_mut()
+                    && copy.mailbox.quota() != Quota::NONE
+                {
                     copy.room = room.reserve(&copy.mailbox, bytes, &names.next())?;
                 }
                 files.push((file, path));
@@ -179,6 +185,7 @@ pub(crate) struct Means<'a> {
     pub(crate) ending: LineEnding,
     /// In maildirs with a quota.
     pub(crate) room: &'a Arc<Reservations>,
+    pub(crate) kept: &'a KeptHandles,
     pub(crate) leftovers: &'a Arc<Leftovers>,
 }
 
@@ -187,6 +194,25 @@ pub(crate) struct Means<'a> {
 pub(crate) struct Addressed {
     pub(crate) mailbox: Mailbox,
     pub(crate) recipients: Vec<usize>,
+}
+
+/// Counts the messages that have their maildir open between the halves: each clone of what is in it is one.
+#[derive(Debug, Default)]
+pub(crate) struct KeptHandles(Arc<()>);
+
+impl KeptHandles {
+    /// Keeps it open unless [`MOST_KEPT`] are. Threads that ask at the same moment may make it a few more.
+    fn keep(&self, opened: OpenMailbox) -> Option<Kept> {
+        let is_room = Arc::strong_count(&self.0) <= MOST_KEPT;
+        is_room.then(|| Kept { opened, _counted: Arc::clone(&self.0) })
+    }
+}
+
+/// A maildir that stays open.
+#[derive(Debug)]
+struct Kept {
+    opened: OpenMailbox,
+    _counted: Arc<()>,
 }
 
 /// A commit that failed.
@@ -209,6 +235,8 @@ pub(crate) struct Copy {
     place: Place,
     /// In a maildir with a quota; given back with the copy.
     room: Option<Reservation>,
+    /// Its maildir, until it is delivered or taken back.
+    open: Option<Kept>,
 }
 
 /// Where a copy is.
@@ -226,10 +254,18 @@ impl Copy {
 
     /// Moves it to where readers find it; that is to be synced.
     fn deliver(&mut self) -> Result<Directory, StorageError> {
-        let OpenMailbox { tmp, new } = self.mailbox.open()?;
+        let OpenMailbox { tmp, new } = match self.open.take() {
+            Some(kept) => kept.opened,
+            None => self.mailbox.open()?,
+        };
         tmp.rename(&self.name, &new, &self.final_name())?;
         self.place = Place::New;
         Ok(new)
+    }
+
+    /// Closes its maildir: it may have to wait long for being taken back.
+    pub(crate) fn close(&mut self) {
+        self.open = None;
     }
 
     /// Removes it from where it is.
@@ -273,6 +309,9 @@ fn fmt_left(left: &[StorageError]) -> String {
 
 /// How many maildirs are worked on at a time.
 const GROUP: usize = 16;
+
+/// How many messages keep their maildir open between the halves; two handles each.
+const MOST_KEPT: usize = 128;
 
 /// A name that is taken is somebody's mistake; a second one is somebody's intent.
 const MAX_TRIES: u32 = 4;

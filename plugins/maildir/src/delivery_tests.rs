@@ -47,6 +47,20 @@ fn a_copy_is_in_tmp_until_it_is_committed() {
 }
 
 #[test]
+fn a_bounded_number_of_messages_keep_their_maildir_open() {
+    let root = tempfile::tempdir().unwrap();
+    let maildirs = everybody(root.path());
+    let is_open = |prepared: &Prepared| prepared.copies.iter().any(|copy| copy.open.is_some());
+    let prepared: Vec<_> =
+        (0..MOST_KEPT + 2).map(|_| prepare(&maildirs, &["a@d"]).unwrap()).collect();
+    assert_eq!(prepared.iter().filter(|prepared| is_open(prepared)).count(), MOST_KEPT);
+    prepared.into_iter().for_each(|prepared| assert_eq!(prepared.commit().unwrap(), 1));
+    assert_eq!(count(root.path(), "new"), MOST_KEPT + 2);
+    assert!(is_open(&prepare(&maildirs, &["a@d"]).unwrap()), "they have been closed");
+    assert!(!is_open(&prepare(&maildirs, &["a@d", "b@d"]).unwrap()));
+}
+
+#[test]
 fn what_is_not_committed_is_removed() {
     let root = tempfile::tempdir().unwrap();
     let recipients = many();

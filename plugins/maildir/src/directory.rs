@@ -21,6 +21,8 @@ use crate::ownership::{Keeping, Kind, Owner};
 #[derive(Debug)]
 pub(crate) struct Directory {
     fd: OwnedFd,
+    /// Whether the handle can read and sync, and not only pass through.
+    reads: bool,
     /// For messages only.
     path: PathBuf,
 }
@@ -29,7 +31,7 @@ impl Directory {
     /// Opens a directory of the operator's by its path, following links.
     pub(crate) fn open(path: &Path) -> Result<Self, StorageError> {
         let fd = open(path, PASS, Mode::empty()).map_err(|e| failed("cannot open", path, e))?;
-        Ok(Self { fd, path: path.to_owned() })
+        Ok(Self { fd, reads: false, path: path.to_owned() })
     }
 
     /// As [`Directory::open`], making what is missing. `path` is absolute.
@@ -55,8 +57,18 @@ impl Directory {
 
     /// Opens a directory in this one, if it is as it is to be kept.
     pub(crate) fn child(&self, name: &str, keeping: Keeping) -> Result<Self, StorageError> {
+        self.open_child(name, keeping, false)
+    }
+
+    /// As [`Directory::child`], to be synced soon: the handle kept here does that, too.
+    pub(crate) fn child_to_sync(&self, name: &str, keeping: Keeping) -> Result<Self, StorageError> {
+        self.open_child(name, keeping, true)
+    }
+
+    fn open_child(&self, name: &str, keeping: Keeping, reads: bool) -> Result<Self, StorageError> {
         let path = self.path.join(name);
-        let fd = match openat(&self.fd, name, PASS | OFlag::O_NOFOLLOW, Mode::empty()) {
+        let flags = if reads { READ } else { PASS } | OFlag::O_NOFOLLOW;
+        let fd = match openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => fd,
             Err(Errno::ELOOP | Errno::ENOTDIR) => return Err(StorageError::NotADirectory(path)),
             Err(e) => return Err(failed("cannot open", &path, e)),
@@ -65,7 +77,7 @@ impl Directory {
         if !keeping.accepts(uid) {
             return Err(StorageError::Foreign { path, uid, owner: keeping.owner });
         }
-        Ok(Self { fd, path })
+        Ok(Self { fd, reads, path })
     }
 
     /// As [`Directory::child`], making it when it is missing, and giving it to its user when only the daemon can use it.
@@ -89,8 +101,7 @@ impl Directory {
             Err(Errno::EEXIST) => return Ok(()),
             Err(e) => return Err(failed("cannot make", path, e)),
         }
-        let full = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
-        let fd = openat(&self.fd, name, full, Mode::empty())
+        let fd = openat(&self.fd, name, READ | OFlag::O_NOFOLLOW, Mode::empty())
             .map_err(|e| failed("cannot open", path, e))?;
         // The umask has had its say in the mode of mkdir.
         fchmod(&fd, Mode::from_bits_truncate(keeping.mode()))
@@ -109,7 +120,8 @@ impl Directory {
 
     /// Waits until entries that were made, moved or removed here are on stable storage.
     pub(crate) fn sync(&self) -> Result<(), StorageError> {
-        fsync(self.readable()?).map_err(|e| failed("cannot sync", &self.path, e))
+        let synced = if self.reads { fsync(&self.fd) } else { fsync(self.readable()?) };
+        synced.map_err(|e| failed("cannot sync", &self.path, e))
     }
 
     /// Names of the entries of this directory.
@@ -161,12 +173,10 @@ impl Directory {
             .map_err(|e| failed("cannot remove", &self.path.join(name), e))
     }
 
-    /// A handle that can read and sync; the one kept here only passes through, so that a directory of mode 0711
-    /// can be passed.
+    /// A handle that can read and sync; the one kept here mostly passes through only, so that a directory of mode
+    /// 0711 can be passed.
     pub(crate) fn readable(&self) -> Result<OwnedFd, StorageError> {
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        openat(&self.fd, ".", flags, Mode::empty())
-            .map_err(|e| failed("cannot read", &self.path, e))
+        openat(&self.fd, ".", READ, Mode::empty()).map_err(|e| failed("cannot read", &self.path, e))
     }
 
     /// For messages.
@@ -246,6 +256,9 @@ pub(crate) fn failed(doing: &'static str, path: &Path, e: impl Into<io::Error>) 
 
 /// A handle to pass through a directory needs no right to read it.
 const PASS: OFlag = OFlag::O_PATH.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
+
+/// One to read and sync it does.
+const READ: OFlag = OFlag::O_RDONLY.union(OFlag::O_DIRECTORY).union(OFlag::O_CLOEXEC);
 
 /// Directories of the base path that are missing.
 const SHARED: Keeping = Keeping { owner: Owner::UNCHANGED, kind: Kind::Shared };

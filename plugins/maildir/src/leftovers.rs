@@ -17,7 +17,8 @@ pub(crate) struct Leftovers(Mutex<VecDeque<Copy>>);
 
 impl Leftovers {
     /// Takes a copy back, now or later. The error says why not now.
-    pub(crate) fn take_back(&self, copy: Copy) -> Result<(), StorageError> {
+    pub(crate) fn take_back(&self, mut copy: Copy) -> Result<(), StorageError> {
+        copy.close();
         let Err(e) = copy.remove() else { return Ok(()) };
         // What a reader has taken will not come back.
         if !e.is_missing() {

@@ -71,7 +71,7 @@ impl Mailbox {
     pub(crate) fn open(&self) -> Result<OpenMailbox, StorageError> {
         let mailbox = self.open_itself()?;
         let tmp = mailbox.child(TMP, self.own_keeping())?;
-        let new = mailbox.child(NEW, self.own_keeping())?;
+        let new = mailbox.child_to_sync(NEW, self.own_keeping())?;
         Ok(OpenMailbox { tmp, new })
     }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use nix::unistd::{Uid, User, geteuid};
 
 use crate::config::Config;
-use crate::delivery::{Addressed, Means, Prepared};
+use crate::delivery::{Addressed, KeptHandles, Means, Prepared};
 use crate::directory::{Directory, StorageError};
 use crate::folder::{BadSeparator, FolderSeparator};
 use crate::leftovers::Leftovers;
@@ -33,6 +33,7 @@ pub(crate) struct Maildirs {
     /// Of users whose entries name no other.
     quota: Quota,
     reservations: Arc<Reservations>,
+    kept: KeptHandles,
     leftovers: Arc<Leftovers>,
     /// Held while directories are made: between its making and its change of owner a directory looks foreign.
     making: Mutex<()>,
@@ -59,6 +60,7 @@ impl Maildirs {
             names,
             quota,
             reservations: Arc::default(),
+            kept: KeptHandles::default(),
             leftovers: Arc::default(),
             making: Mutex::new(()),
         })
@@ -121,6 +123,7 @@ impl Maildirs {
             names: &self.names,
             ending: self.ending,
             room: &self.reservations,
+            kept: &self.kept,
             leftovers: &self.leftovers,
         };
         Prepared::write(addressed, means, |mailbox| self.open(mailbox), pieces)
