@@ -3,7 +3,6 @@
 //! Connecting is tried again until the time is over, which repeats nothing. A request is sent a second time only when a kept
 //! connection has broken before anything came back: that is how a server's own closing of such a connection looks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -18,17 +17,17 @@ use crate::request::Request;
 /// Calls scripts of one FastCGI server.
 pub(crate) struct Calls {
     host: Host,
-    connections: Arc<Connections>,
+    connections: Connections,
     /// Whether the log says that the server is away.
     away: AtomicBool,
 }
 
 impl Calls {
     pub(crate) fn new(host: Host, connections: Connections) -> Self {
-        Self { host, connections: Arc::new(connections), away: AtomicBool::new(false) }
+        Self { host, connections, away: AtomicBool::new(false) }
     }
 
-    pub(crate) fn connections(&self) -> &Arc<Connections> {
+    pub(crate) fn connections(&self) -> &Connections {
         &self.connections
     }
 

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::{env, fmt, fs};
 
+use guerrilla_stream_pool::Address;
 use serde::Deserialize;
-
-use crate::connections::Address;
 
 /// What an operator writes for FastCGI.
 #[derive(Clone, Debug, Deserialize)]

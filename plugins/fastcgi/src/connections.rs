@@ -3,44 +3,21 @@
 //! A process of PHP-FPM that has taken a connection serves nothing else until that is closed. Connections that are kept must
 //! therefore never take the processes from one that waits to be served: while one has not yet heard anything, none is kept.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::{Instant, interval};
-
-/// Where a FastCGI server is.
-#[derive(Clone, Debug)]
-pub(crate) enum Address {
-    Unix(PathBuf),
-    /// Host and port.
-    Tcp(String),
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "{}", path.display()),
-            Self::Tcp(address) => f.write_str(address),
-        }
-    }
-}
+use guerrilla_stream_pool::{Address, Pool, Stream};
+use tokio::io::ReadBuf;
+use tokio::sync::SemaphorePermit;
 
 /// A pool of connections.
 pub(crate) struct Connections {
     address: Address,
-    /// How long one is kept without a request.
-    keep: Duration,
-    places: Semaphore,
-    idle: Mutex<Vec<Idle>>,
+    pool: Arc<Pool<Box<dyn Stream>>>,
     /// New connections that have not heard anything yet.
     unheard: Arc<AtomicUsize>,
 }
@@ -52,15 +29,9 @@ pub(crate) struct Connection {
     pub(crate) unheard: Option<Unheard>,
 }
 
-struct Idle {
-    io: Box<dyn Stream>,
-    since: Instant,
-}
-
 impl Connections {
     pub(crate) fn new(address: Address, most: usize, keep: Duration) -> Self {
-        let (idle, unheard) = (Mutex::default(), Arc::default());
-        Self { address, keep, places: Semaphore::new(most), idle, unheard }
+        Self { address, pool: Pool::new(most, keep), unheard: Arc::default() }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -69,20 +40,20 @@ impl Connections {
 
     /// Whether connections outlive a request.
     pub(crate) fn are_kept(&self) -> bool {
-        !self.keep.is_zero()
+        self.pool.keeps()
     }
 
     /// Waits for the right to use a connection. First come, first served.
     pub(crate) async fn place(&self) -> Option<SemaphorePermit<'_>> {
-        self.places.acquire().await.ok()
+        self.pool.place().await
     }
 
     /// One that was kept and that its server has not closed meanwhile, as far as one can see.
     pub(crate) fn kept(&self) -> Option<Connection> {
         loop {
-            let mut idle = self.idle().pop()?;
-            if is_quiet(&mut *idle.io) {
-                return Some(Connection { io: idle.io, unheard: None });
+            let mut io = self.pool.kept()?;
+            if is_quiet(&mut *io) {
+                return Some(Connection { io, unheard: None });
             }
         }
     }
@@ -90,51 +61,27 @@ impl Connections {
     /// A new one.
     pub(crate) async fn connect(&self) -> io::Result<Connection> {
         let unheard = Unheard::new(&self.unheard);
-        let io: Box<dyn Stream> = match &self.address {
-            Address::Unix(path) => Box::new(UnixStream::connect(path).await?),
-            Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
-                // The end of a request must not wait for an acknowledgement of its beginning.
-                stream.set_nodelay(true)?;
-                Box::new(stream)
-            }
-        };
+        let io = self.address.connect().await?;
         Ok(Connection { io, unheard: Some(unheard) })
     }
 
     /// Keeps one whose request is answered, unless another waits to be served.
     pub(crate) fn keep(&self, connection: Connection) {
-        if self.are_kept() && self.unheard.load(Ordering::Relaxed) == 0 {
-            self.idle().push(Idle { io: connection.io, since: Instant::now() });
+        if self.unheard.load(Ordering::Relaxed) == 0 {
+            self.pool.keep(connection.io);
         }
     }
 
     /// Closes those that were kept long enough, as long as anybody has the pool.
-    pub(crate) async fn tend(pool: Weak<Self>) {
-        let Some(keep) = pool.upgrade().map(|pool| pool.keep).filter(|keep| !keep.is_zero()) else {
-            return;
-        };
-        let mut ticks = interval(keep / 4);
-        loop {
-            ticks.tick().await;
-            let Some(pool) = pool.upgrade() else { return };
-            pool.idle().retain(|idle| idle.since.elapsed() < keep);
-        }
+    pub(crate) fn tend(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.pool.tend()
     }
 
     /// Closes all that are not in use.
     pub(crate) fn close(&self) {
-        self.idle().clear();
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pool.close();
     }
 }
-
-/// A connection of either kind.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// Counts as long as it lives.
 pub(crate) struct Unheard(Arc<AtomicUsize>);

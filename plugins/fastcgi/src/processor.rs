@@ -1,6 +1,5 @@
 //! The processor as the daemon sees it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use guerrilla_plugin_api::{
@@ -61,7 +60,7 @@ impl AsyncPlugin for FastCgi {
 
     /// A server that is away is waited for: which of the two starts first does not matter.
     async fn start(&self) -> Result<(), String> {
-        tokio::spawn(Connections::tend(Arc::downgrade(self.calls.connections())));
+        tokio::spawn(self.calls.connections().tend());
         // A host that does not answer must not keep the daemon from starting.
         let _ = tokio::time::timeout(PROBE, self.calls.probe()).await;
         Ok(())

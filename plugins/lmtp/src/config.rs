@@ -2,9 +2,8 @@
 
 use std::num::NonZeroU16;
 
+use guerrilla_stream_pool::Address;
 use serde::Deserialize;
-
-use crate::connections::Address;
 
 /// What an operator writes for LMTP.
 #[derive(Clone, Debug, Deserialize)]

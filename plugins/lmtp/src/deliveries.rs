@@ -3,23 +3,25 @@
 //! What fails in front of the message is tried again until the time is over, for nothing is delivered by then. Behind it nothing is:
 //! who has no answer then may have the message or not.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use guerrilla_plugin_api::Host;
+use guerrilla_stream_pool::{Address, Pool};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::connections::{Connection, Connections};
 use crate::dialogue::Dialogue;
 use crate::envelope::Envelope;
-use crate::exchange::{Lost, greet, is_quiet, play};
+use crate::exchange::{Connection, Lost, greet, is_quiet, play};
 use crate::message::Message;
 use crate::reply::Reply;
 
 /// Delivers to one store.
 pub(crate) struct Deliveries {
     host: Host,
-    connections: Connections,
+    address: Address,
+    connections: Arc<Pool<Connection>>,
     /// Whether the log says that the store is away.
     away: AtomicBool,
 }
@@ -32,11 +34,15 @@ pub(crate) struct Outcome {
 }
 
 impl Deliveries {
-    pub(crate) fn new(host: Host, connections: Connections) -> Self {
-        Self { host, connections, away: AtomicBool::new(false) }
+    pub(crate) fn new(host: Host, address: Address, connections: Arc<Pool<Connection>>) -> Self {
+        Self { host, address, connections, away: AtomicBool::new(false) }
     }
 
-    pub(crate) fn connections(&self) -> &Connections {
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(crate) fn connections(&self) -> &Arc<Pool<Connection>> {
         &self.connections
     }
 
@@ -101,7 +107,7 @@ impl Deliveries {
 
     /// A new connection that has been greeted.
     async fn connect(&self, name: &str, until: Instant) -> Result<Connection, String> {
-        let connecting = async { greet(self.connections.connect().await?, name).await };
+        let connecting = async { greet(self.address.connect().await?, name).await };
         let patience = until.min(Instant::now() + PATIENCE);
         let connected: Result<Connection, Lost> = match timeout_at(patience, connecting).await {
             Ok(connected) => connected,
@@ -111,7 +117,7 @@ impl Deliveries {
             Ok(connection) => {
                 self.host.count("connected", 1);
                 if self.away.swap(false, Ordering::Relaxed) {
-                    self.host.info(format_args!("{}: is back", self.connections.address()));
+                    self.host.info(format_args!("{}: is back", self.address));
                 }
                 Ok(connection)
             }
@@ -122,7 +128,7 @@ impl Deliveries {
     /// One line in the log when it goes, however many wait for it.
     fn lost(&self, why: &str) -> String {
         if !self.away.swap(true, Ordering::Relaxed) {
-            let address = self.connections.address();
+            let address = &self.address;
             self.host.error(format_args!("{address}: {why}; mail is deferred until it is there"));
         }
         format!("cannot be reached: {why}")

@@ -2,13 +2,20 @@
 
 use std::io;
 
+use guerrilla_stream_pool::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::connections::{Connection, Stream};
 use crate::dialogue::{Dialogue, Step};
 use crate::envelope::Offer;
 use crate::message::Message;
 use crate::reply::{Malformed, Replies, Reply};
+
+/// One that has been greeted.
+pub(crate) struct Connection {
+    io: Box<dyn Stream>,
+    replies: Replies,
+    pub(crate) offer: Offer,
+}
 
 /// The connection did not serve to the end.
 #[derive(Debug, thiserror::Error)]

@@ -1,7 +1,7 @@
 //! LMTP: delivers messages to a local store (Dovecot, Cyrus, ...), which answers for each recipient.
 //!
 //! A reader of the code may go from `config` (what operators write) over `processor` (what the daemon asks and the client hears),
-//! `envelope` and `message` (what goes over) to `deliveries` (attempts, deadlines, what is remembered), `connections` (the pool),
+//! `envelope` and `message` (what goes over) to `deliveries` (attempts and deadlines), `remembered` (who has it already),
 //! `exchange` (one dialogue on one connection) and the protocol, which knows no sockets: `dialogue` and `reply`.
 //!
 //! Never: a success that the store has not said for this very recipient; a 5xx for trouble with the connection.
@@ -14,7 +14,6 @@
 #![forbid(unsafe_code)]
 
 mod config;
-mod connections;
 mod deliveries;
 mod dialogue;
 mod envelope;

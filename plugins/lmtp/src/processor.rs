@@ -6,10 +6,10 @@ use guerrilla_plugin_api::{
     AsyncPlugin, Held, Host, Level, Phase, Recipient, Reply, Transaction, Verdict,
 };
 use guerrilla_stable_id::stable_id;
+use guerrilla_stream_pool::Pool;
 use tokio::time::Instant;
 
 use crate::config::Config;
-use crate::connections::Connections;
 use crate::deliveries::{Deliveries, Outcome};
 use crate::envelope::Envelope;
 use crate::message::Message;
@@ -33,8 +33,14 @@ impl AsyncPlugin for Lmtp {
     fn create(host: Host, config: Config) -> Result<Self, String> {
         let keep = Duration::from_secs(config.lmtp_keep_alive_seconds.into());
         let most = config.lmtp_connections.get().into();
-        let deliveries = Deliveries::new(host, Connections::new(config.address()?, most, keep));
+        let deliveries = Deliveries::new(host, config.address()?, Pool::new(most, keep));
         Ok(Self { host, deliveries, remembered: Remembered::default() })
+    }
+
+    /// A store that is away is waited for: which of the two starts first does not matter.
+    async fn start(&self) -> Result<(), String> {
+        tokio::spawn(self.deliveries.connections().tend());
+        Ok(())
     }
 
     /// Asks the store whether it would take the recipient.
@@ -148,7 +154,7 @@ impl Lmtp {
     }
 
     fn trouble(&self, txn: &Transaction<'_>, outcome: &Outcome) {
-        let address = self.deliveries.connections().address();
+        let address = self.deliveries.address();
         txn.log(Level::Error, format_args!("{address}: {}; deferred", outcome.trouble));
     }
 }
