@@ -71,6 +71,7 @@ mod harness;
 mod host_table;
 mod lent;
 mod mail;
+mod readme;
 #[cfg(feature = "schemars")]
 mod schema;
 mod transit;
@@ -81,6 +82,7 @@ pub use connection::{Connection, Delivery};
 pub use harness::Harness;
 pub use host_table::LogLine;
 pub use mail::{Mail, Session};
+pub use readme::{check_keys_of_readme, example_of_readme};
 #[cfg(feature = "schemars")]
 pub use schema::derived_schema;
 pub use transit::InTransit;

@@ -1,7 +1,7 @@
 //! The processor as the daemon calls it.
 
 use guerrilla_plugin_api::Plugin;
-use guerrilla_plugin_api::testkit::{Harness, Mail};
+use guerrilla_plugin_api::testkit::{Harness, Mail, check_keys_of_readme};
 use wildcard::Wildcard;
 
 fn wildcard(hosts: &str) -> Result<Harness<Wildcard>, String> {
@@ -39,10 +39,5 @@ fn a_configuration_that_cannot_be_used_is_explained_in_one_line() {
 
 #[test]
 fn the_readme_describes_every_key_and_no_other() {
-    let schema: serde_json::Value = serde_json::from_str(Wildcard::CONFIG_SCHEMA).unwrap();
-    let keys: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(|k| &**k).collect();
-    let readme = include_str!("../README.md");
-    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
-    let rows: Vec<&str> = rows.filter(|key| key.starts_with("wildcard_")).collect();
-    assert_eq!(rows, keys);
+    check_keys_of_readme(include_str!("../README.md"), Wildcard::CONFIG_SCHEMA);
 }
