@@ -1,13 +1,13 @@
 //! The keys of the configuration.
 
-use std::fmt;
 use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 use std::path::Path;
 
+use guerrilla_plugin_api::Secret;
 use serde::Deserialize;
 
 /// What an operator writes for NATS.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Config {
     /// Where the servers are: nats://host:port or tls://host:port, several separated by commas. One that answers names the others of its cluster.
@@ -33,20 +33,16 @@ pub struct Config {
     pub nats_user: Option<String>,
     /// Password of the user.
     #[serde(default)]
-    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
-    pub nats_password: Option<String>,
+    pub nats_password: Option<Secret>,
     /// Token, where the servers want one.
     #[serde(default)]
-    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
-    pub nats_token: Option<String>,
+    pub nats_token: Option<Secret>,
     /// Seed of an nkey (SU...), where the servers want one.
     #[serde(default)]
-    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
-    pub nats_nkey_seed: Option<String>,
+    pub nats_nkey_seed: Option<Secret>,
     /// Content of a credentials file (JWT and seed), where the servers want one.
     #[serde(default)]
-    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
-    pub nats_credentials: Option<String>,
+    pub nats_credentials: Option<Secret>,
     /// PEM file with the authorities that the servers' certificates are verified against; without it the system's.
     #[serde(default)]
     pub nats_tls_ca_file: Option<String>,
@@ -131,13 +127,6 @@ impl Config {
             return Err("nats_user: set nats_password with it; one needs the other".to_owned());
         }
         Ok(())
-    }
-}
-
-/// Without what may be secret.
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").field("nats_subject", &self.nats_subject).finish_non_exhaustive()
     }
 }
 

@@ -89,17 +89,17 @@ impl Link {
                 async {}
             });
         if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
-            options = options.user_and_password(user.clone(), password.clone());
+            options = options.user_and_password(user.clone(), password.reveal().to_owned());
         }
         if let Some(token) = &config.nats_token {
-            options = options.token(token.clone());
+            options = options.token(token.reveal().to_owned());
         }
         if let Some(seed) = &config.nats_nkey_seed {
-            options = options.nkey(seed.trim().to_owned());
+            options = options.nkey(seed.reveal().trim().to_owned());
         }
         if let Some(credentials) = &config.nats_credentials {
             let refused = "nats_credentials: not a credentials file; write its whole content, or {\"file\": \"/path\"}";
-            options = options.credentials(credentials).map_err(|_| refused.to_owned())?;
+            options = options.credentials(credentials.reveal()).map_err(|_| refused.to_owned())?;
         }
         if let Some(file) = &config.nats_tls_ca_file {
             options = options.add_root_certificates(file.into());

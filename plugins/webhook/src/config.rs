@@ -1,32 +1,30 @@
 //! The keys of the configuration.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::num::NonZeroU16;
 use std::time::Duration;
-use std::{fmt, fs};
 
+use guerrilla_plugin_api::Secret;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Url};
 use serde::Deserialize;
 
 /// What an operator writes for the webhook.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Config {
     /// Where messages are posted to: https://host/path or http://host/path.
-    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
-    pub webhook_url: String,
+    pub webhook_url: Secret,
     /// What is posted: the message as it is with the envelope in the header, or both as JSON.
     #[serde(default)]
     pub webhook_format: Format,
     /// Key of the signature; without it nothing is signed. One that begins with whsec_ is base64.
     #[serde(default)]
-    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
-    pub webhook_secret: Option<String>,
+    pub webhook_secret: Option<Secret>,
     /// Value of the header field Authorization, such as "Bearer ...".
     #[serde(default)]
-    #[cfg_attr(test, schemars(extend("writeOnly" = true)))]
-    pub webhook_authorization: Option<String>,
+    pub webhook_authorization: Option<Secret>,
     /// What the client hears for a status of the endpoint: "422" or a class like "4xx", and a reply like "550 5.1.1 No such user".
     #[serde(default)]
     #[cfg_attr(test, schemars(extend("propertyNames" = {"pattern": "^([345][0-9][0-9]|[345]xx)$"})))]
@@ -66,7 +64,8 @@ impl Config {
     /// # Errors
     /// One line that names the key and never repeats the URL, which may hold a secret.
     pub(crate) fn url(&self) -> Result<Url, String> {
-        let url = Url::parse(&self.webhook_url).map_err(|why| format!("webhook_url: {why}"))?;
+        let url =
+            Url::parse(self.webhook_url.reveal()).map_err(|why| format!("webhook_url: {why}"))?;
         match url.scheme() {
             "https" => Ok(url),
             "http"
@@ -131,15 +130,6 @@ impl Config {
 
 fn read(key: &str, file: &str) -> Result<Vec<u8>, String> {
     fs::read(file).map_err(|error| format!("{key}: {file}: {error}"))
-}
-
-/// Without what may be secret.
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config")
-            .field("webhook_format", &self.webhook_format)
-            .finish_non_exhaustive()
-    }
 }
 
 const fn ten() -> NonZeroU16 {

@@ -45,9 +45,10 @@ impl Posting {
     /// One line that names the key, what is wrong with it and what would be right.
     pub(crate) fn new(host: Host, config: &Config) -> Result<Self, String> {
         let url = config.url()?;
-        let signer = config.webhook_secret.as_deref().map(Signer::new).transpose()?;
-        let authorization = config.webhook_authorization.as_deref().map(|text| {
-            let mut value = HeaderValue::from_str(text)
+        let signer =
+            config.webhook_secret.as_ref().map(|key| Signer::new(key.reveal())).transpose()?;
+        let authorization = config.webhook_authorization.as_ref().map(|text| {
+            let mut value = HeaderValue::from_str(text.reveal())
                 .map_err(|_| "webhook_authorization: holds what no header field may".to_owned())?;
             value.set_sensitive(true);
             Ok::<_, String>(value)
