@@ -273,6 +273,7 @@ mod manifest;
 mod panics;
 mod plugin;
 mod recipient;
+mod refused;
 mod secret;
 #[cfg(feature = "tokio")]
 mod tasks;
@@ -290,12 +291,13 @@ pub use held::Held;
 pub use host::{Host, Level};
 pub use plugin::{NoConfig, Plugin};
 pub use recipient::Recipient;
+pub use refused::Refused;
 pub use secret::Secret;
 #[cfg(feature = "tokio")]
 pub use tasks::{Async, AsyncPlugin};
 #[cfg(feature = "tracing")]
 pub use tracing_bridge::HostLayer;
-pub use transaction::{Refused, Scope, Transaction};
+pub use transaction::{Scope, Transaction};
 pub use verdict::{Reply, Verdict};
 pub use vocabulary::{Blocking, Event, Extension, Phase};
 

@@ -3,14 +3,16 @@
 use std::cell::Cell;
 use std::fmt::Arguments;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use abi_stable::std_types::{RSlice, RStr};
 use guerrilla_plugin_abi as abi;
-use guerrilla_plugin_abi::{BytesField, ItemField, List, NumberField, Status, TextField};
+use guerrilla_plugin_abi::{BytesField, ItemField, List, NumberField, TextField};
 
 use crate::held::Held;
 use crate::host::{Host, Level};
 use crate::recipient::{Recipient, parameters};
+use crate::refused::{Refused, refused};
 use crate::verdict::{Reply, Verdict};
 
 /// One connection and, from MAIL on, the message it brings.
@@ -208,6 +210,15 @@ impl<'a> Transaction<'a> {
         self.number(NumberField::DEADLINE_MS)
     }
 
+    /// How long work for this answer may take so that the client still hears it: [`deadline_ms`](Self::deadline_ms) less a second,
+    /// or less a quarter of short ones, for what comes behind. A host that tells no deadline is taken to wait for 30 seconds.
+    ///
+    /// An answer that comes after the deadline counts as a fault of the processor; one that says "not now" in time does not.
+    pub fn time_left(&self) -> Duration {
+        let left = self.deadline_ms().map_or(UNTOLD, Duration::from_millis);
+        left - (left / 4).min(Duration::from_secs(1))
+    }
+
     /// In `settled`: whether the whole chain came to an acceptance.
     pub fn is_accepted(&self) -> bool {
         matches!(self.number(NumberField::OUTCOME), Some(0 | 1))
@@ -379,34 +390,6 @@ impl Scope {
     }
 }
 
-/// The host did not take what a setter gave it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// The value is malformed, too long or out of range.
-    BadValue,
-    /// It cannot be set in this phase, or not with this host.
-    Unsupported,
-}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::BadValue => "the host refused a malformed value",
-            Self::Unsupported => "the host cannot set this here",
-        })
-    }
-}
-
-impl std::error::Error for Refused {}
-
-fn refused(status: Status) -> Result<(), Refused> {
-    match status {
-        Status::CONTINUE => Ok(()),
-        Status::BAD_VALUE => Err(Refused::BadValue),
-        _ => Err(Refused::Unsupported),
-    }
-}
-
 fn as_bytes(slice: RSlice<'_, u8>) -> &[u8] {
     slice.as_slice()
 }
@@ -414,3 +397,6 @@ fn as_bytes(slice: RSlice<'_, u8>) -> &[u8] {
 fn as_str(text: RStr<'_>) -> &str {
     text.as_str()
 }
+
+/// How long a host waits that tells no deadline.
+const UNTOLD: Duration = Duration::from_secs(30);

@@ -37,6 +37,22 @@ impl Verdict {
     /// Refuse and close the connection (421).
     pub const DISCONNECT: Self = Self::bare(Status::DISCONNECT);
 
+    /// Refuse for now (451 4.3.0): the message could not be stored. What a storing processor says while its store is in trouble; why
+    /// belongs into the log.
+    pub const UNSTORED: Self =
+        Self::later(451, "4.3.0", "The message could not be stored, try again later");
+    /// Refuse for now (452 4.3.1): the store says that it is full.
+    pub const NO_ROOM: Self =
+        Self::later(452, "4.3.1", "Not enough room for the message, try again later");
+    /// Refuse for now (451 4.3.0): whoever knows the recipients cannot be asked.
+    pub const UNCHECKED: Self =
+        Self::later(451, "4.3.0", "The recipient cannot be checked now, try again later");
+
+    const fn later(code: u16, enhanced: &'static str, text: &'static str) -> Self {
+        let (enhanced, text) = (Cow::Borrowed(enhanced), Cow::Borrowed(text));
+        Self::defer(Reply { code, enhanced, text })
+    }
+
     const fn bare(status: Status) -> Self {
         Self { status, reply: None }
     }

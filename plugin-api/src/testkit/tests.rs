@@ -1,7 +1,8 @@
 use super::*;
 use crate::host::{Host, Level};
 use crate::plugin::Plugin;
-use crate::transaction::{Refused, Scope, Transaction};
+use crate::refused::Refused;
+use crate::transaction::{Scope, Transaction};
 use crate::verdict::{Reply, Verdict};
 use crate::vocabulary::{Event, Phase};
 
@@ -257,4 +258,30 @@ fn the_log_has_a_level() {
     harness.set_log_level(Level::Info);
     drop(harness.connect(Session::new()));
     assert_eq!(harness.log(), []);
+}
+
+#[test]
+fn the_time_left_ends_before_the_deadline() {
+    /// Leaves it as the queued id.
+    struct Waiting;
+    impl Plugin for Waiting {
+        const NAME: &'static str = "Waiting";
+        const PHASES: &'static [Phase] = &[Phase::Save];
+        type Config = crate::NoConfig;
+        fn create(_: Host, _: crate::NoConfig) -> Result<Self, String> {
+            Ok(Self)
+        }
+        fn save(&self, mut txn: Transaction<'_>) -> Verdict {
+            let left = txn.time_left().as_millis().to_string();
+            txn.set_queued_id(&left).unwrap();
+            Verdict::UNSTORED
+        }
+    }
+    let harness = Harness::<Waiting>::new("{}").unwrap();
+    for (deadline, left) in [(30_000, "29000"), (4_000, "3000"), (2_000, "1500"), (0, "0")] {
+        let mut client = harness.connect(Session::new().deadline_ms(deadline));
+        let mut transit = client.begin(Mail::new());
+        let answer = transit.ask(Phase::Save);
+        assert_eq!((transit.queued_id().as_str(), answer.code()), (left, Some(451)));
+    }
 }

@@ -71,10 +71,10 @@ impl AsyncPlugin for FastCgi {
         let address = txn.recipients().next_back().map(Recipient::address);
         let Some(address) = address else { return Verdict::CONTINUE };
         let Some(script) = &self.validate else {
-            return self.no_script(&txn, "fcgi_script_filename_validate", uncertain());
+            return self.no_script(&txn, "fcgi_script_filename_validate", Verdict::UNCHECKED);
         };
         let request = script.validate(address);
-        let answer = self.calls.call(&request, until(txn.deadline_ms())).await;
+        let answer = self.calls.call(&request, Instant::now() + txn.time_left()).await;
         match self.heard(&txn, script, answer, Answer::of_validate) {
             Word::Yes => {
                 self.host.count("passed", 1);
@@ -84,17 +84,17 @@ impl AsyncPlugin for FastCgi {
                 self.host.count("unknown", 1);
                 Verdict::reject(Reply::new(550, "5.1.1", "No such user here"))
             }
-            Word::Trouble(_) => uncertain(),
+            Word::Trouble(_) => Verdict::UNCHECKED,
         }
     }
 
     async fn save(&self, held: &mut Held) -> Verdict {
         let txn = held.transaction();
         let Some(script) = &self.save else {
-            return self.no_script(&txn, "fcgi_script_filename_save", unstored());
+            return self.no_script(&txn, "fcgi_script_filename_save", Verdict::UNSTORED);
         };
         let request = script.save(message(&txn), self.format);
-        let answer = self.calls.call(&request, until(txn.deadline_ms())).await;
+        let answer = self.calls.call(&request, Instant::now() + txn.time_left()).await;
         match self.heard(&txn, script, answer, Answer::of_save) {
             Word::Yes => {
                 self.host.count("saved", 1);
@@ -104,7 +104,7 @@ impl AsyncPlugin for FastCgi {
                 self.host.count("refused", 1);
                 Verdict::reject(Reply::new(554, "5.7.1", "The message is not accepted"))
             }
-            Word::Trouble(_) => unstored(),
+            Word::Trouble(_) => Verdict::UNSTORED,
         }
     }
 
@@ -161,24 +161,6 @@ fn message<'a>(txn: &'a Transaction<'_>) -> Message<'a> {
     }
 }
 
-/// When a call must have its answer: early enough that the client still hears ours.
-fn until(deadline_ms: Option<u64>) -> Instant {
-    let left = deadline_ms.map_or(UNTOLD, Duration::from_millis);
-    Instant::now() + left - (left / 4).min(Duration::from_secs(1))
-}
-
-/// What the client hears while recipients cannot be checked: the details are for the log.
-fn uncertain() -> Verdict {
-    Verdict::defer(Reply::new(451, "4.3.0", "The recipient cannot be checked now, try again later"))
-}
-
-/// What the client hears when the message cannot be kept.
-fn unstored() -> Verdict {
-    Verdict::defer(Reply::new(451, "4.3.0", "The message could not be stored, try again later"))
-}
-
-/// How long a call may take where the host does not say.
-const UNTOLD: Duration = Duration::from_secs(30);
 /// How long a start waits to see whether the server is there.
 const PROBE: Duration = Duration::from_secs(2);
 

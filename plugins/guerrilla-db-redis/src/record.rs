@@ -8,7 +8,7 @@ use std::time::Instant;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use guerrilla_plugin_api::{Held, Scope, Transaction, Verdict};
-use guerrilla_redis_client::{Trouble, due};
+use guerrilla_redis_client::Trouble;
 
 use crate::trace;
 
@@ -40,7 +40,7 @@ impl Record {
         let host = host.unwrap_or_else(|| txn.server_name());
         let subject = txn.subject().map(str::to_owned);
         Ok(Self {
-            due: due(&txn, now),
+            due: now + txn.time_left(),
             from: cut(txn.sender().unwrap_or_default()),
             subject: cut(&subject.or_else(|| txn.header_text("Subject")).unwrap_or_default()),
             remote_ip: txn.remote_ip().to_owned(),

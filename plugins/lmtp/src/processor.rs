@@ -50,7 +50,7 @@ impl AsyncPlugin for Lmtp {
         let Some(address) = address else { return Verdict::CONTINUE };
         let envelope = Envelope::new(&txn, vec![address], None);
         let name = txn.server_name().to_owned();
-        let until = until(txn.deadline_ms());
+        let until = Instant::now() + txn.time_left();
         let mut outcome = self.deliveries.deliver(&name, &envelope, None, false, until).await;
         match outcome.answers.pop().flatten() {
             Some(answer) if answer.is_positive() => {
@@ -63,11 +63,7 @@ impl AsyncPlugin for Lmtp {
             }
             None => {
                 self.trouble(&txn, &outcome);
-                Verdict::defer(Reply::new(
-                    451,
-                    "4.3.0",
-                    "The recipient cannot be checked now, try again later",
-                ))
+                Verdict::UNCHECKED
             }
         }
     }
@@ -97,7 +93,7 @@ impl AsyncPlugin for Lmtp {
             }
             let addresses = waiting.iter().map(|(_, address)| address.clone()).collect();
             let envelope = Envelope::new(&txn, addresses, Some(message.size));
-            let (name, until) = (txn.server_name().to_owned(), until(txn.deadline_ms()));
+            let (name, until) = (txn.server_name().to_owned(), Instant::now() + txn.time_left());
             self.deliveries.deliver(&name, &envelope, Some(&message), !each, until).await
         };
         self.answer(&mut txn, &id, waiting, outcome)
@@ -121,7 +117,7 @@ impl Lmtp {
             self.trouble(txn, &outcome);
         }
         // Who was called off with others shares their fate.
-        let called_off = worst_of(&outcome.answers).map_or_else(unstored, refusal);
+        let called_off = worst_of(&outcome.answers).map_or(Verdict::UNSTORED, refusal);
         let mut delivered = Vec::new();
         let mut worst = None;
         for ((index, address), answer) in waiting.into_iter().zip(outcome.answers) {
@@ -135,11 +131,11 @@ impl Lmtp {
                     refusal(&answer)
                 }
                 None if outcome.trouble.is_empty() => called_off.clone(),
-                None => unstored(),
+                None => Verdict::UNSTORED,
             };
             self.host.count("not_delivered", 1);
             if txn.set_recipient(index, &verdict).is_err() {
-                worst = Some(unstored());
+                worst = Some(Verdict::UNSTORED);
             } else {
                 worst.get_or_insert(verdict);
             }
@@ -183,19 +179,5 @@ fn in_one_line(answer: &Answer) -> String {
     let text = answer.lines.join(" ").replace(char::is_control, " ");
     format!("{} {} {text}", answer.code, answer.enhanced)
 }
-
-/// When it must be answered for: early enough that the client still hears it.
-fn until(deadline_ms: Option<u64>) -> Instant {
-    let left = deadline_ms.map_or(UNTOLD, Duration::from_millis);
-    Instant::now() + left - (left / 4).min(Duration::from_secs(1))
-}
-
-/// What the client hears when the message cannot be kept.
-fn unstored() -> Verdict {
-    Verdict::defer(Reply::new(451, "4.3.0", "The message could not be stored, try again later"))
-}
-
-/// How long it may take where the host does not say.
-const UNTOLD: Duration = Duration::from_secs(30);
 
 pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");

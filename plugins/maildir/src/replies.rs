@@ -26,9 +26,5 @@ pub(crate) fn full(over_quota: OverQuota) -> Verdict {
 
 /// About a message that cannot be kept.
 pub(crate) fn storage_trouble(e: &StorageError) -> Verdict {
-    Verdict::defer(if e.is_full() {
-        Reply::new(452, "4.3.1", "Not enough room for the message, try again later")
-    } else {
-        Reply::new(451, "4.3.0", "The message could not be stored, try again later")
-    })
+    if e.is_full() { Verdict::NO_ROOM } else { Verdict::UNSTORED }
 }

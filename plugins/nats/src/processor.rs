@@ -1,7 +1,5 @@
 //! The processor as the daemon sees it.
 
-use std::time::Duration;
-
 use guerrilla_plugin_api::{AsyncPlugin, Held, Host, Level, Phase, Reply, Verdict};
 use tokio::time::Instant;
 
@@ -41,7 +39,7 @@ impl AsyncPlugin for Nats {
     async fn save(&self, held: &mut Held) -> Verdict {
         let begun = Instant::now();
         let txn = held.transaction();
-        let until = until(txn.deadline_ms());
+        let until = Instant::now() + txn.time_left();
         let mail = Outgoing::new(&txn, self.publishing.stream_name());
         let published = self.publishing.publish(&mail, until).await;
         self.host.observe("publish_seconds", begun.elapsed().as_secs_f64());
@@ -63,30 +61,13 @@ impl AsyncPlugin for Nats {
 /// What the client hears: the details are for the log.
 fn answer(trouble: &Trouble) -> Verdict {
     match trouble {
-        Trouble::Passing(_) | Trouble::Refused(_) => Verdict::defer(Reply::new(
-            451,
-            "4.3.0",
-            "The message could not be stored, try again later",
-        )),
-        Trouble::Full(_) => Verdict::defer(Reply::new(
-            452,
-            "4.3.1",
-            "Not enough room for the message, try again later",
-        )),
+        Trouble::Passing(_) | Trouble::Refused(_) => Verdict::UNSTORED,
+        Trouble::Full(_) => Verdict::NO_ROOM,
         // It would not become smaller by waiting.
         Trouble::TooLarge(_) => {
             Verdict::reject(Reply::new(552, "5.3.4", "The message is larger than can be stored"))
         }
     }
 }
-
-/// When a message must be answered for: early enough that the client still hears it.
-fn until(deadline_ms: Option<u64>) -> Instant {
-    let left = deadline_ms.map_or(UNTOLD, Duration::from_millis);
-    Instant::now() + left - (left / 4).min(Duration::from_secs(1))
-}
-
-/// How long it may take where the host does not say.
-const UNTOLD: Duration = Duration::from_secs(30);
 
 pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use guerrilla_plugin_api::{Held, Scope, Transaction, Verdict};
-use guerrilla_redis_client::{Trouble, due};
+use guerrilla_redis_client::Trouble;
 
 /// A message in hand.
 pub(crate) struct Waiting {
@@ -22,7 +22,7 @@ impl Waiting {
         let txn = held.transaction();
         let key = txn.hashes().next().unwrap_or_else(|| txn.queued_id()).to_owned();
         let size = value(&txn).map(<[u8]>::len).sum();
-        let due = due(&txn, now);
+        let due = now + txn.time_left();
         Self { held, key, due, size, has_key: false }
     }
 

@@ -43,14 +43,8 @@ impl Failed {
             Trouble::TooBig => {
                 Verdict::reject(Reply::new(552, "5.3.4", "The message is too large for the store"))
             }
-            Trouble::Full => Verdict::defer(Reply::new(
-                452,
-                "4.3.1",
-                "Not enough room for the message, try again later",
-            )),
-            Trouble::Lost | Trouble::Busy | Trouble::Refused | Trouble::Row => Verdict::defer(
-                Reply::new(451, "4.3.0", "The message could not be stored, try again later"),
-            ),
+            Trouble::Full => Verdict::NO_ROOM,
+            Trouble::Lost | Trouble::Busy | Trouble::Refused | Trouble::Row => Verdict::UNSTORED,
         }
     }
 }

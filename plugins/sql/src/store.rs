@@ -279,9 +279,7 @@ fn fitting(rows: &[(&Record<'_>, &Row)], largest: usize) -> Result<usize, Failed
 
 /// When the first of them has to have its answer: somewhat before the host gives up on it.
 fn deadline(txns: &[Transaction<'_>]) -> Instant {
-    let left = txns.iter().filter_map(Transaction::deadline_ms).min();
-    let left = left.map_or(LONGEST, Duration::from_millis);
-    Instant::now() + left.saturating_sub((left / 20).max(Duration::from_millis(50)))
+    Instant::now() + txns.iter().map(Transaction::time_left).min().unwrap_or_default()
 }
 
 /// The first hash is the id that the client hears, as with go-guerrilla: so that a row can be found by it.
@@ -299,8 +297,6 @@ const MOST_ROWS: usize = 64;
 const STATEMENT: usize = 4 * 1024 * 1024;
 /// Ids in one log line.
 const MOST_NAMED: usize = 20;
-/// The time for messages of a host that has no deadline.
-const LONGEST: Duration = Duration::from_secs(30);
 /// How long one attempt to connect may take.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// How long the start tries to connect.

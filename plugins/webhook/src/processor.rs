@@ -1,14 +1,12 @@
 //! The processor as the daemon sees it.
 
-use std::time::Duration;
-
 use guerrilla_plugin_api::{AsyncPlugin, Held, Host, Level, Phase, Verdict};
 use tokio::time::Instant;
 
 use crate::config::{Config, Format};
 use crate::payload::Payload;
 use crate::posting::Posting;
-use crate::replies::{Replies, unstored};
+use crate::replies::Replies;
 
 /// Posts messages to an HTTP endpoint.
 pub struct Webhook {
@@ -38,7 +36,7 @@ impl AsyncPlugin for Webhook {
 
     async fn save(&self, held: &mut Held) -> Verdict {
         let txn = held.transaction();
-        let until = until(txn.deadline_ms());
+        let until = Instant::now() + txn.time_left();
         let mail = Payload::new(&txn, self.format);
         let (id, endpoint) = (mail.id.clone(), self.posting.name());
         let verdict = match self.posting.post(mail, until).await {
@@ -53,21 +51,12 @@ impl AsyncPlugin for Webhook {
             }
             Err(why) => {
                 txn.log(Level::Error, format_args!("{endpoint}: {id} deferred: {why}"));
-                unstored()
+                Verdict::UNSTORED
             }
         };
         self.host.count("not_stored", 1);
         verdict
     }
 }
-
-/// When a message must be answered for: early enough that the client still hears it.
-fn until(deadline_ms: Option<u64>) -> Instant {
-    let left = deadline_ms.map_or(UNTOLD, Duration::from_millis);
-    Instant::now() + left - (left / 4).min(Duration::from_secs(1))
-}
-
-/// How long it may take where the host does not say.
-const UNTOLD: Duration = Duration::from_secs(30);
 
 pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");

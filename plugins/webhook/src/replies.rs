@@ -48,7 +48,7 @@ impl Replies {
     pub(crate) fn verdict(&self, status: u16) -> Verdict {
         let class = format!("{}xx", status / 100);
         let found = self.0.get(&status.to_string()).or_else(|| self.0.get(&class));
-        found.map_or_else(unstored, Answer::verdict)
+        found.map_or(Verdict::UNSTORED, Answer::verdict)
     }
 }
 
@@ -80,11 +80,6 @@ impl Answer {
     }
 }
 
-/// What the client hears when the message cannot be kept: the details are for the log.
-pub(crate) fn unstored() -> Verdict {
-    Verdict::defer(Reply::new(451, "4.3.0", "The message could not be stored, try again later"))
-}
-
 /// Those that speak of the message: Content Too Large and Unprocessable Content (RFC 9110 sections 15.5.14 and 15.5.21).
 const USUAL: [(&str, &str); 2] = [
     ("413", "552 5.3.4 The message is larger than is taken here"),
@@ -103,7 +98,7 @@ mod tests {
     fn only_what_speaks_of_the_message_refuses_it() {
         let usual = replies(&[]).unwrap();
         for status in [301, 400, 401, 403, 404, 408, 410, 429, 500, 502, 503, 599] {
-            assert_eq!(usual.verdict(status), unstored(), "{status}");
+            assert_eq!(usual.verdict(status), Verdict::UNSTORED, "{status}");
         }
         let refused = Reply::new(554, "5.7.1", "The message is not accepted");
         assert_eq!(usual.verdict(422), Verdict::reject(refused));
@@ -120,7 +115,7 @@ mod tests {
         assert_eq!(own.verdict(400), Verdict::reject(Reply::new(550, "5.7.1", "No")));
         assert_eq!(own.verdict(404), Verdict::reject(Reply::new(550, "5.1.1", "No such user")));
         assert_eq!(own.verdict(422), Verdict::defer(Reply::new(451, "4.7.1", "Later")));
-        assert_eq!(own.verdict(500), unstored());
+        assert_eq!(own.verdict(500), Verdict::UNSTORED);
     }
 
     #[test]

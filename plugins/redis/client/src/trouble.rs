@@ -1,6 +1,6 @@
 //! What an error of Redis means for the mail in hand.
 
-use guerrilla_plugin_api::{Reply, Verdict};
+use guerrilla_plugin_api::Verdict;
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 /// Why something is not stored.
@@ -55,14 +55,10 @@ impl Trouble {
 
     /// What the client hears of a message that is not stored: it is to try again. The details are for the log.
     pub fn verdict(&self) -> Verdict {
-        Verdict::defer(match self {
-            Self::Refused { full: true, .. } => {
-                Reply::new(452, "4.3.1", "Not enough room for the message, try again later")
-            }
-            Self::Refused { .. } | Self::Passing(_) => {
-                Reply::new(451, "4.3.0", "The message could not be stored, try again later")
-            }
-        })
+        match self {
+            Self::Refused { full: true, .. } => Verdict::NO_ROOM,
+            Self::Refused { .. } | Self::Passing(_) => Verdict::UNSTORED,
+        }
     }
 
     /// Whether another attempt makes sense.
