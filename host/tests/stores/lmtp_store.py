@@ -4,7 +4,6 @@ What matters most is counted to the message: what was acknowledged is in the mai
 stopped or full in between.
 """
 
-import os
 import signal
 import sys
 import time
@@ -176,7 +175,4 @@ SCENES = [
 if __name__ == "__main__":
     if dovecot.missing():
         sys.exit(f"missing Debian packages: {dovecot.missing()}")
-    if os.geteuid() != 0:
-        print("skipped: Dovecot is started by root only\n0 passed, 0 failed")
-        sys.exit(0)
     sys.exit(play(SCENES, arguments_of(__doc__)))
