@@ -10,6 +10,7 @@ import time
 
 import dovecot
 from dovecot import Dovecot
+from private import PrivateAuthority
 from sending import Load, mail_of
 from serving import Serving, arguments_of, expect, play
 
@@ -72,6 +73,41 @@ def a_message_reaches_the_mailbox(arguments, directory):
                 reply = serving.send(mail_of(2, 5_000_000))
                 yield f"{own.name}: 5 MB", expect(reply.startswith("250") and "mail-2" in store.subjects(), reply)
                 yield f"{own.name}: guerrillad ends well", expect(serving.stop() == 0, "exit status")
+
+
+def over_tls(arguments, directory):
+    ours = PrivateAuthority(directory / "authority")
+    for way in ("starttls", "implicit"):
+        own = directory / way
+        other = PrivateAuthority(own / "other")
+        with Dovecot(own / "dovecot", tcp=True, authority=other) as store:
+            keys = {
+                "lmtp_address": store.address if way == "starttls" else store.tls_address, "lmtp_tls": way, "lmtp_tls_ca_file": str(ours.ca),
+                "validate_process": "LMTP", "gw_save_timeout": "2s", "gw_val_rcpt_timeout": "2s",
+            }
+            with serve(arguments, own, lmtp_config(store, **keys)) as serving:
+                reply = serving.send(mail_of(1))
+                yield f"{way}: a store that another authority has vouched for gets nothing", expect(reply.startswith("451 4.3.0"), reply)
+                yield f"{way}: and the log says why", expect(serving.logs("certificate") and serving.logs("mail is deferred until"), serving.log()[-500:])
+                other.cert.write_bytes(ours.cert.read_bytes())
+                other.key.write_bytes(ours.key.read_bytes())
+                store.kill()
+                store.start()
+                replies = [serving.send(mail_of(number, size)) for number, size in ((2, 400), (3, 3_000_000))]
+                yield f"{way}: when ours has, mail flows", expect(all(reply.startswith("250") for reply in replies), f"{replies} {serving.log()[-500:]}")
+                yield f"{way}: Dovecot has what was acknowledged", expect(store.subjects() == ["mail-2", "mail-3"], store.subjects())
+                yield f"{way}: and by TLS", expect(all("with LMTPS" in text for text in store.mails()), store.mails()[0][:600])
+                yield f"{way}: no fault is counted against the processor", no_fault_in(serving.whole_log())
+
+
+def never_in_the_clear(arguments, directory):
+    authority, own = PrivateAuthority(directory / "authority"), directory / "serving"
+    with Dovecot(directory / "dovecot", tcp=True) as store:
+        keys = {"lmtp_tls": "starttls", "lmtp_tls_ca_file": str(authority.ca), "gw_save_timeout": "2s"}
+        with serve(arguments, own, lmtp_config(store, **keys)) as serving:
+            reply = serving.send(mail_of(1))
+            yield "a store without STARTTLS gets nothing", expect(reply.startswith("451 4.3.0") and store.subjects() == [], reply)
+            yield "and the log says why", expect(serving.logs("offers no STARTTLS"), serving.log()[-500:])
 
 
 def an_answer_for_each(arguments, directory):
@@ -168,7 +204,7 @@ def the_end_of_the_daemon(arguments, directory):
 
 
 SCENES = [
-    a_message_reaches_the_mailbox, an_answer_for_each, who_has_it_does_not_get_it_twice, away_at_start, killed_in_mid_load, stopped,
+    a_message_reaches_the_mailbox, over_tls, never_in_the_clear, an_answer_for_each, who_has_it_does_not_get_it_twice, away_at_start, killed_in_mid_load, stopped,
     the_end_of_the_daemon,
 ]
 

@@ -1,6 +1,7 @@
 //! The keys of the configuration.
 
 use std::num::NonZeroU16;
+use std::path::PathBuf;
 
 use guerrilla_stream_pool::Address;
 use serde::Deserialize;
@@ -11,12 +12,41 @@ use serde::Deserialize;
 pub struct Config {
     /// Where the store is: unix:/path, or host:port.
     pub lmtp_address: String,
+    /// How the connection is encrypted: off, starttls (on the ordinary port) or implicit (from the first octet on).
+    #[serde(default)]
+    pub lmtp_tls: TlsMode,
+    /// PEM file with the authorities that the store's certificate is verified against; without it the system's.
+    #[serde(default)]
+    pub lmtp_tls_ca_file: Option<PathBuf>,
+    /// PEM file with a client certificate.
+    #[serde(default)]
+    pub lmtp_tls_cert_file: Option<PathBuf>,
+    /// PEM file with the private key of the client certificate.
+    #[serde(default)]
+    pub lmtp_tls_key_file: Option<PathBuf>,
+    /// Name that the store's certificate must have; without it the host of lmtp_address.
+    #[serde(default)]
+    pub lmtp_tls_server_name: Option<String>,
     /// Most connections at a time; each carries one message.
     #[serde(default = "eight")]
     pub lmtp_connections: NonZeroU16,
     /// Seconds that a connection without a message is kept open.
     #[serde(default = "ten")]
     pub lmtp_keep_alive_seconds: u16,
+}
+
+/// How the connection is encrypted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum TlsMode {
+    /// Not at all.
+    #[default]
+    Off,
+    /// STARTTLS behind the greeting (RFC 3207). A store that does not offer it gets nothing.
+    StartTls,
+    /// TLS before anything is said.
+    Implicit,
 }
 
 impl Config {

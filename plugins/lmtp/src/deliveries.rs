@@ -16,11 +16,13 @@ use crate::envelope::Envelope;
 use crate::exchange::{Connection, Lost, greet, is_quiet, play};
 use crate::message::Message;
 use crate::reply::Reply;
+use crate::tls::Tls;
 
 /// Delivers to one store.
 pub(crate) struct Deliveries {
     host: Host,
     address: Address,
+    tls: Option<Tls>,
     connections: Arc<Pool<Connection>>,
     /// Whether the log says that the store is away.
     away: AtomicBool,
@@ -34,8 +36,13 @@ pub(crate) struct Outcome {
 }
 
 impl Deliveries {
-    pub(crate) fn new(host: Host, address: Address, connections: Arc<Pool<Connection>>) -> Self {
-        Self { host, address, connections, away: AtomicBool::new(false) }
+    pub(crate) fn new(
+        host: Host,
+        address: Address,
+        tls: Option<Tls>,
+        connections: Arc<Pool<Connection>>,
+    ) -> Self {
+        Self { host, address, tls, connections, away: AtomicBool::new(false) }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -107,7 +114,8 @@ impl Deliveries {
 
     /// A new connection that has been greeted.
     async fn connect(&self, name: &str, until: Instant) -> Result<Connection, String> {
-        let connecting = async { greet(self.address.connect().await?, name).await };
+        let connecting =
+            async { greet(self.address.connect().await?, name, self.tls.as_ref()).await };
         let patience = until.min(Instant::now() + PATIENCE);
         let connected: Result<Connection, Lost> = match timeout_at(patience, connecting).await {
             Ok(connected) => connected,

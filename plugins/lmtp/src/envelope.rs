@@ -25,6 +25,7 @@ pub(crate) struct Offer {
     pub(crate) eight_bit: bool,
     pub(crate) utf8: bool,
     pub(crate) size: bool,
+    pub(crate) start_tls: bool,
     /// Largest message; `None`: no limit is told.
     pub(crate) most: Option<u64>,
 }
@@ -39,6 +40,7 @@ impl Offer {
                 "PIPELINING" => offer.pipelining = true,
                 "8BITMIME" => offer.eight_bit = true,
                 "SMTPUTF8" => offer.utf8 = true,
+                "STARTTLS" => offer.start_tls = true,
                 "SIZE" => {
                     offer.size = true;
                     // RFC 1870 section 4: 0 means that there is no fixed limit.

@@ -15,6 +15,7 @@ use crate::envelope::Envelope;
 use crate::message::Message;
 use crate::remembered::Remembered;
 use crate::reply::Reply as Answer;
+use crate::tls::Tls;
 
 /// Delivers messages to a local store.
 pub struct Lmtp {
@@ -33,7 +34,9 @@ impl AsyncPlugin for Lmtp {
     fn create(host: Host, config: Config) -> Result<Self, String> {
         let keep = Duration::from_secs(config.lmtp_keep_alive_seconds.into());
         let most = config.lmtp_connections.get().into();
-        let deliveries = Deliveries::new(host, config.address()?, Pool::new(most, keep));
+        let address = config.address()?;
+        let tls = Tls::new(&config, &address)?;
+        let deliveries = Deliveries::new(host, address, tls, Pool::new(most, keep));
         Ok(Self { host, deliveries, remembered: Remembered::default() })
     }
 
