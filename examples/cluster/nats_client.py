@@ -37,7 +37,10 @@ class Message:
 
 
 class Nats:
-    """A connection to the first of these servers ("host:port") that answers."""
+    """A connection to the first of these servers ("host:port") that answers.
+
+    `login` is what CONNECT says of it; `authority` is a PEM file that makes it TLS, or a context with more than that.
+    """
 
     def __init__(self, servers, seconds=5.0, login=None, authority=None):
         self.seconds, self._input = seconds, b""
@@ -59,7 +62,8 @@ class Nats:
         self._until = time.monotonic() + self.seconds
         self.info = json.loads(self._line().removeprefix(b"INFO "))
         if authority:
-            self._socket = ssl.create_default_context(cafile=authority).wrap_socket(self._socket, server_hostname=host)
+            context = authority if isinstance(authority, ssl.SSLContext) else ssl.create_default_context(cafile=authority)
+            self._socket = context.wrap_socket(self._socket, server_hostname=host)
         options = {"verbose": False, "pedantic": False, "headers": True, "no_responders": True, "lang": "python", "version": "1", **login}
         self._send(f"CONNECT {json.dumps(options)}\r\nPING\r\n".encode())
         while (line := self._line()) != b"PONG":
@@ -141,7 +145,8 @@ class Nats:
         return data
 
     def delete_object(self, bucket, name):
-        """Removes an object for good; one that is gone already is no mistake."""
+        """Removes an object; one that is gone already is no mistake. As with every client of NATS its name stays, marked as deleted:
+        by that daemons know that the mail was filed."""
         meta = f"$O.{bucket}.M.{base64.urlsafe_b64encode(name.encode()).decode()}"
         try:
             info = json.loads(stored(self.api(f"STREAM.MSG.GET.OBJ_{bucket}", last_by_subj=meta)["message"]).data)
@@ -149,8 +154,13 @@ class Nats:
             if error.code == NO_MESSAGE:
                 return
             raise
-        for subject in (f"$O.{bucket}.C.{info['nuid']}", meta):
-            self.api(f"STREAM.PURGE.OBJ_{bucket}", filter=subject)
+        if not info.get("deleted"):
+            gone = json.dumps({**info, "size": 0, "chunks": 0, "deleted": True}).encode()
+            answer = json.loads(self.request(meta, gone, {"Nats-Rollup": "sub"}).data)
+            if "error" in answer:
+                raise Refused(answer["error"])
+        # Also where somebody has died at this very place.
+        self.api(f"STREAM.PURGE.OBJ_{bucket}", filter=f"$O.{bucket}.C.{info['nuid']}")
 
     def _ask(self, subject, data, headers, most):
         """Sends a request that has so many answers at most. Answers are known by the number of their subscription: what a stream

@@ -104,6 +104,34 @@ def large_messages(arguments, directory):
             yield "and the log says what to do", expect(serving.logs("set nats_bucket"), serving.log()[-400:])
 
 
+def filed_already(arguments, directory):
+    with NatsServer(directory) as nats:
+        make_stream([nats], duplicate_window=5_000_000_000)
+        keys = {"nats_bucket": "mails", "nats_create_replicas": 1, "nats_stream": STREAM, "nats_object_above": 1000}
+        with serve(arguments, directory, nats_config(nats, **keys)) as serving:
+            big = mail_of(1, 1_000_000)
+
+            def place():
+                return [messages([nats])[-1].headers[f"Mail-Object-{word}"][0] for word in ("Bucket", "Name")]
+
+            def used():
+                return ask([nats], lambda client: client.api("STREAM.INFO.OBJ_mails"))["state"]["bytes"]
+
+            first = serving.send(big)
+            filed = place()
+            ask([nats], lambda client: client.delete_object(*filed))
+            again = serving.send(big)
+            yield "a large mail that was filed comes again: acknowledged", expect(first.startswith("250") and again.startswith("250"), again)
+            yield "the stream knows it", expect(len(messages([nats])) == 1, len(messages([nats])))
+            yield "and its object does not stay", expect(wait_until("room", lambda: used() < 10_000), used())
+            wait_until("the end of the window", lambda: serving.send(big) and len(messages([nats])) > 1, seconds=30)
+            last = place()
+            yield "beyond the window it is a message again, with an object that is there", expect(
+                (ask([nats], lambda client: client.object(*last)) or b"").endswith(big), last
+            )
+            yield "of a name of its own", expect(last[1] != filed[1], last)
+
+
 def logins_and_secrets(arguments, directory):
     password = directory / "password"
     password.write_text(f"{SECRET}\n")
@@ -284,7 +312,7 @@ def the_end_of_the_daemon(arguments, directory):
 
 
 SCENES = [
-    a_message_and_its_envelope, large_messages, logins_and_secrets, tls_with_a_private_authority, away_at_start, killed_in_mid_load,
+    a_message_and_its_envelope, large_messages, filed_already, logins_and_secrets, tls_with_a_private_authority, away_at_start, killed_in_mid_load,
     stopped_and_full, not_the_stream_that_is_meant, a_node_of_three_is_lost, the_end_of_the_daemon,
 ]
 

@@ -59,8 +59,9 @@ impl Publishing {
             // Closed never.
             let _place = self.places.acquire().await;
             let mut pause = SHORTEST;
+            let mut progress = Progress::default();
             loop {
-                match self.attempt(mail).await {
+                match self.attempt(mail, &mut progress).await {
                     Err(trouble @ Trouble::Passing(_)) => last = trouble,
                     decided => return decided,
                 }
@@ -76,28 +77,39 @@ impl Publishing {
     }
 
     /// One attempt. It ends when the connection is lost: what was asked on it is not answered any more.
-    async fn attempt(&self, mail: &Outgoing<'_>) -> Result<(), Trouble> {
+    async fn attempt(&self, mail: &Outgoing<'_>, progress: &mut Progress) -> Result<(), Trouble> {
         let mut losses = self.link.losses();
         let away = || Trouble::Passing("no server can be reached".to_owned());
         let client = self.link.client().ok_or_else(away)?;
         tokio::select! {
-            done = self.ask(client, mail) => done,
+            done = self.ask(client, mail, progress) => done,
             _ = losses.changed() => Err(Trouble::Passing("the connection was lost".to_owned())),
         }
     }
 
-    async fn ask(&self, client: &Client, mail: &Outgoing<'_>) -> Result<(), Trouble> {
+    async fn ask(
+        &self,
+        client: &Client,
+        mail: &Outgoing<'_>,
+        progress: &mut Progress,
+    ) -> Result<(), Trouble> {
         let mut context = jetstream::new(client.clone());
         context.set_timeout(Duration::from_secs(self.config.nats_timeout_seconds.get().into()));
         self.look_after_stream(&context).await?;
         let most = client.server_info().max_payload;
         let fits = mail.size + mail.header_size() <= most;
+        let mut unnamed = None;
         let (headers, payload) = match &self.config.nats_bucket {
             Some(name) if !fits || mail.size > self.config.nats_object_above.get() as usize => {
                 let bucket = self.bucket(&context, name).await?;
-                objects::put(bucket, mail).await?;
+                let own = progress.own.get_or_insert_with(|| {
+                    format!("{}.{}", mail.id, client.new_inbox().replace("_INBOX.", ""))
+                });
+                let object = objects::put(bucket, mail, own).await?;
                 let mut headers = mail.headers.clone();
-                point_to(&mut headers, name, &mail.id);
+                point_to(&mut headers, name, object);
+                // What was published before may have been stored without an answer, and names the same object.
+                unnamed = (object == own && !progress.is_published).then_some((bucket, object));
                 (headers, Vec::new())
             }
             None if !fits => {
@@ -108,28 +120,35 @@ impl Publishing {
             }
             _ => (mail.headers.clone(), mail.pieces.concat()),
         };
-        self.publish_once(&context, headers, payload).await
+        progress.is_published = true;
+        let is_duplicate = self.publish_once(&context, headers, payload).await?;
+        if is_duplicate {
+            self.host.count("duplicates", 1);
+            // The stream's message names another object.
+            if let Some((bucket, object)) = unnamed {
+                objects::clear(bucket, object, self.host);
+            }
+        }
+        Ok(())
     }
 
+    /// Whether the stream had the message already.
     async fn publish_once(
         &self,
         context: &Context,
         headers: HeaderMap,
         payload: Vec<u8>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let subject = self.config.nats_subject.clone();
         let sent = context.publish_with_headers(subject, headers, payload.into()).await;
         let answer: PublishAckFuture = sent.map_err(|error| Trouble::of_publish(&error))?;
         let ack = answer.await.map_err(|error| Trouble::of_publish(&error))?;
-        if ack.duplicate {
-            // The leader has seen this id, but the nodes have not agreed on the message yet, and may never: servers up to 2.9
-            // say so by a duplicate without a place in the stream. That is no promise.
-            if ack.sequence == 0 {
-                return Err(Trouble::Passing("the stream has not agreed on it yet".to_owned()));
-            }
-            self.host.count("duplicates", 1);
+        // The leader has seen this id, but the nodes have not agreed on the message yet, and may never: servers up to 2.9
+        // say so by a duplicate without a place in the stream. That is no promise.
+        if ack.duplicate && ack.sequence == 0 {
+            return Err(Trouble::Passing("the stream has not agreed on it yet".to_owned()));
         }
-        Ok(())
+        Ok(ack.duplicate)
     }
 
     /// Makes the stream if it is missing and we are to.
@@ -178,6 +197,15 @@ impl Publishing {
         });
         bucket.await
     }
+}
+
+/// What the attempts before have done for a message.
+#[derive(Default)]
+struct Progress {
+    /// Something went out: the stream may have the message, whatever was heard.
+    is_published: bool,
+    /// A name for an object that no other transaction has.
+    own: Option<String>,
 }
 
 /// Whether the servers have said that there is no such stream.
