@@ -116,7 +116,7 @@ def of_2_4(mails, users, authority):
     tls = f"ssl = required\nssl_server_cert_file = {authority.cert}\nssl_server_key_file = {authority.key}\n" if authority else "ssl = no\n"
     return "userdb_quota_storage_size=2000B", (
         "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nprotocols {\n lmtp = yes\n}\n"
-        f"mail_driver = maildir\nmail_path = {mails}/%{{user}}\nmail_plugins {{\n quota = yes\n}}\nquota user {{\n driver = maildir\n}}\n{tls}"
+        f"mail_driver = maildir\nmail_path = {mails}/%{{user}}\nmail_plugins {{\n quota = yes\n}}\nquota user {{\n driver = maildir\n}}\nquota_storage_grace = 0\n{tls}"
         f"passdb passwd-file {{\n passwd_file_path = {users}\n}}\n"
         f"userdb passwd-file {{\n passwd_file_path = {users}\n"
         f" fields {{\n  uid:default = {OWNER}\n  gid:default = {GROUP}\n  home:default = {mails}/%{{user}}\n }}\n}}\n"
