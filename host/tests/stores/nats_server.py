@@ -29,10 +29,11 @@ class NatsServer:
             listed = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
             cluster = f"cluster {{ name: mail, listen: 127.0.0.1:{route_port}, routes: [{listed}] }}\n"
         self._config = self.directory / "nats.conf"
-        self._config.write_text(
-            f"server_name: {name}\nlisten: 127.0.0.1:{self.port}\n{cluster}{more}\n"
+        self._usual = (
+            f"server_name: {name}\nlisten: 127.0.0.1:{self.port}\n{cluster}"
             f'jetstream {{ store_dir: "{self.directory}/js", max_mem: 64MB, max_file: 1GB }}\n'
         )
+        self._config.write_text(f"{self._usual}{more}\n")
         self.process = None
         if start:
             self.start()
@@ -50,6 +51,13 @@ class NatsServer:
     @property
     def url(self):
         return f"nats://{self.place}"
+
+    def start_anew(self, more, login=None, authority=None):
+        """Ends it and starts it with other lines of configuration, and other credentials for who asks it."""
+        self.kill()
+        self.login, self.authority = login, authority
+        self._config.write_text(f"{self._usual}{more}\n")
+        self.start()
 
     def start(self, wait=True):
         with open(self.directory / "log", "ab") as log:

@@ -8,10 +8,12 @@ import hashlib
 import os
 import re
 import signal
+import ssl
 import sys
 import time
 
 import nats_server
+from nats_identities import Identity, Operator
 from nats_server import STREAM, NatsServer, ask, leader, make_stream, messages
 from private import PrivateAuthority, wait_until
 from sending import Load, mail_of
@@ -164,6 +166,77 @@ def logins_and_secrets(arguments, directory):
             yield "and the error does not repeat it", expect(SECRET not in said, said)
 
 
+def taken_and_refused(arguments, directory, keys, right, wrong):
+    """A login that the server takes, refuses, and takes again; `right` and `wrong` are what `start_anew` wants."""
+    with NatsServer(directory, start=False) as nats:
+        nats.start_anew(*right)
+        config = nats_config(nats, nats_stream=STREAM, nats_create_replicas=1, gw_save_timeout="2s", **keys)
+        with serve(arguments, directory / "serving", config) as serving:
+            reply = serving.send(mail_of(0))
+            yield "the server takes it", expect(reply.startswith("250"), f"{reply} {serving.log()[-400:]}")
+            nats.start_anew(*wrong)
+            reply = serving.send(mail_of(1))
+            yield "refused, mail is deferred", expect(reply.startswith("451 4.3.0"), reply)
+            yield "and the log says so", expect(serving.logs("cannot connect: "), serving.log()[-400:])
+            yield "once", expect(serving.log().count("cannot connect: ") <= 2, serving.log()[-800:])
+            nats.start_anew(*right)
+            wait_until("mail flows", lambda: serving.send(mail_of(1)).startswith("250"), seconds=5.0)
+            yield "as soon as it is taken again, mail flows", expect(of_subjects(messages([nats])) == ["mail-0", "mail-1"], "it does not")
+            log = serving.whole_log()
+            secrets = [value for key, value in keys.items() if isinstance(value, str) and not key.endswith("_file")]
+            yield "no secret is in the log", expect(not any(line in log for value in secrets for line in value.split("\n") if len(line) > 10), log[-400:])
+            yield "no fault is counted against the processor", no_fault_in(log)
+
+
+def a_token(arguments, directory):
+    ways = [(f'authorization {{ token: "{token}" }}', {"auth_token": token}) for token in (SECRET, "another-secret-of-the-test")]
+    yield from taken_and_refused(arguments, directory, {"nats_token": SECRET}, *ways)
+
+
+def an_nkey(arguments, directory):
+    ours, other = Identity("user", directory, "ours"), Identity("user", directory, "other")
+    ask = {"user": "test", "pass": SECRET}
+    ways = [(f"authorization {{ users = [ {{ nkey: {key} }}, {{ user: test, password: {SECRET} }} ] }}", ask) for key in (ours.public, other.public)]
+    yield from taken_and_refused(arguments, directory, {"nats_nkey_seed": ours.seed}, *ways)
+
+
+def a_client_certificate(arguments, directory):
+    ours, other = PrivateAuthority(directory / "authority"), PrivateAuthority(directory / "other")
+    ways = []
+    for authority in (ours, other):
+        context = ssl.create_default_context(cafile=ours.ca)
+        context.load_cert_chain(authority.client_cert, authority.client_key)
+        ways.append((f'tls {{ cert_file: "{ours.cert}", key_file: "{ours.key}", ca_file: "{authority.ca}", verify: true }}', None, context))
+    keys = {"nats_tls_ca_file": str(ours.ca), "nats_tls_cert_file": str(ours.client_cert), "nats_tls_key_file": str(ours.client_key)}
+    yield from taken_and_refused(arguments, directory, keys, *ways)
+
+
+def credentials(arguments, directory):
+    operator = Operator(directory)
+    ours, other = operator.account("ours"), operator.account("other")
+    content, _ = operator.user(ours, "mailer")
+    # Whoever bears the JWT of such a user is let in, which is enough for the test's own questions.
+    ways = [(operator.settings(one), {"jwt": operator.user(one, f"test-{one.name}", bearer_token=True)[1]}) for one in (ours, other)]
+    yield from taken_and_refused(arguments, directory, {"nats_credentials": content}, *ways)
+    own, file = directory / "changed", directory / "mailer.creds"
+    own.mkdir()
+    file.write_text(content)
+    with NatsServer(own, start=False) as nats:
+        nats.start_anew(*ways[0])
+        config = nats_config(nats, nats_stream=STREAM, nats_create_replicas=1, gw_save_timeout="2s", nats_credentials={"file": str(file)})
+        with serve(arguments, own / "serving", config) as serving:
+            reply = serving.send(mail_of(0))
+            yield "from a file", expect(reply.startswith("250"), f"{reply} {serving.log()[-400:]}")
+            nats.start_anew(*ways[1])
+            reply = serving.send(mail_of(1))
+            yield "an account that the server knows no more: deferred", expect(reply.startswith("451 4.3.0"), reply)
+            file.write_text(operator.user(other, "new-mailer")[0])
+            serving.reload()
+            reply = serving.send(mail_of(1))
+            yield "a changed file counts from SIGHUP on", expect(reply.startswith("250"), f"{reply} {serving.log()[-600:]}")
+            yield "in the account that it names", expect(of_subjects(messages([nats])) == ["mail-1"], of_subjects(messages([nats])))
+
+
 def tls_with_a_private_authority(arguments, directory):
     authority, other = PrivateAuthority(directory / "authority"), PrivateAuthority(directory / "other")
     more = f'tls {{ cert_file: "{authority.cert}", key_file: "{authority.key}" }}'
@@ -312,7 +385,7 @@ def the_end_of_the_daemon(arguments, directory):
 
 
 SCENES = [
-    a_message_and_its_envelope, large_messages, filed_already, logins_and_secrets, tls_with_a_private_authority, away_at_start, killed_in_mid_load,
+    a_message_and_its_envelope, large_messages, filed_already, logins_and_secrets, a_token, an_nkey, a_client_certificate, credentials, tls_with_a_private_authority, away_at_start, killed_in_mid_load,
     stopped_and_full, not_the_stream_that_is_meant, a_node_of_three_is_lost, the_end_of_the_daemon,
 ]
 

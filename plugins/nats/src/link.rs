@@ -3,12 +3,12 @@
 //! The library makes a lost connection again by itself, with the next server that it knows. What was asked on the old one is never
 //! answered, so those who wait for an answer are told when it goes.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::rustls::crypto::aws_lc_rs;
-use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Event};
+use async_nats::{Client, ClientError, ConnectError, ConnectErrorKind, ConnectOptions, Event};
 use guerrilla_plugin_api::Host;
 use tokio::sync::watch;
 
@@ -79,13 +79,15 @@ impl Link {
 
     fn options(&self, config: &Config) -> Result<ConnectOptions, String> {
         let (host, losses) = (self.host, Arc::clone(&self.losses));
+        // Why the last attempt to connect has failed.
+        let failure = Mutex::new(String::new());
         let mut options = ConnectOptions::new()
             .name("guerrillad")
             .ping_interval(Duration::from_secs(5))
             .reconnect_delay_callback(pause)
             .max_reconnects(None)
             .event_callback(move |event| {
-                heard(host, &losses, &event);
+                heard(host, &losses, &failure, &event);
                 async {}
             });
         if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
@@ -99,7 +101,9 @@ impl Link {
         }
         if let Some(credentials) = &config.nats_credentials {
             let refused = "nats_credentials: not a credentials file; write its whole content, or {\"file\": \"/path\"}";
-            options = options.credentials(credentials.reveal()).map_err(|_| refused.to_owned())?;
+            // A value from a file has lost its last line end, which the library wants.
+            let credentials = format!("{}\n", credentials.reveal());
+            options = options.credentials(&credentials).map_err(|_| refused.to_owned())?;
         }
         if let Some(file) = &config.nats_tls_ca_file {
             options = options.add_root_certificates(file.into());
@@ -113,10 +117,13 @@ impl Link {
     }
 }
 
-/// What the connection has come to. One line when it goes, one when it is back.
-fn heard(host: Host, losses: &watch::Sender<u64>, event: &Event) {
+/// What the connection has come to. One line when it goes, one when it is back, and in between one for each reason why it is not:
+/// there are two attempts a second.
+fn heard(host: Host, losses: &watch::Sender<u64>, failure: &Mutex<String>, event: &Event) {
+    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
     match event {
         Event::Connected => {
+            failure.clear();
             host.count("connected", 1);
             host.info(format_args!("NATS: connected"));
         }
@@ -126,6 +133,15 @@ fn heard(host: Host, losses: &watch::Sender<u64>, event: &Event) {
         }
         Event::LameDuckMode | Event::Draining | Event::Closed => {
             host.debug(format_args!("NATS: {event}"));
+        }
+        Event::ClientError(ClientError::Other(why)) => {
+            if *failure != *why {
+                host.error(format_args!(
+                    "NATS: cannot connect: {}; mail is deferred until that is mended",
+                    why.replace(['\r', '\n'], " ")
+                ));
+                failure.clone_from(why);
+            }
         }
         Event::ServerError(_) | Event::ClientError(_) | Event::SlowConsumer(_) => {
             host.warn(format_args!("NATS: {}", event.to_string().replace(['\r', '\n'], " ")));
