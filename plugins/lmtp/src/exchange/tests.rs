@@ -6,8 +6,10 @@ use guerrilla_stream_pool::Address;
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader, DuplexStream, duplex};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 use super::*;
 use crate::config::Config;
@@ -18,21 +20,31 @@ fn certificate() -> rcgen::CertifiedKey<rcgen::KeyPair> {
 }
 
 fn tls(mode: &str, authority: &rcgen::Certificate) -> Tls {
+    tls_with(json!({ "lmtp_tls": mode }), authority)
+}
+
+fn tls_with(mut config: serde_json::Value, authority: &rcgen::Certificate) -> Tls {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), authority.pem()).unwrap();
-    let config: Config = serde_json::from_value(json!({
-        "lmtp_address": "store.test:24", "lmtp_tls": mode, "lmtp_tls_ca_file": file.path()
-    }))
-    .unwrap();
+    config["lmtp_address"] = "store.test:24".into();
+    config["lmtp_tls_ca_file"] = json!(file.path());
+    let config: Config = serde_json::from_value(config).unwrap();
     Tls::new(&config, &Address::Tcp("store.test:24".to_owned())).unwrap().unwrap()
 }
 
 fn acceptor(certificate: &rcgen::CertifiedKey<rcgen::KeyPair>) -> TlsAcceptor {
+    acceptor_for(certificate, WebPkiClientVerifier::no_client_auth())
+}
+
+fn acceptor_for(
+    certificate: &rcgen::CertifiedKey<rcgen::KeyPair>,
+    clients: Arc<dyn ClientCertVerifier>,
+) -> TlsAcceptor {
     let key = certificate.signing_key.serialize_der().try_into().unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_no_client_auth()
+        .with_client_cert_verifier(clients)
         .with_single_cert(vec![certificate.cert.der().clone()], key)
         .unwrap();
     Arc::new(config).into()
@@ -89,6 +101,33 @@ async fn implicit_tls_comes_before_the_greeting() {
     let (ours, store) = pair();
     let store = async move {
         let mut store = acceptor(&certificate).accept(store).await.unwrap();
+        says(&mut store, "220 store.test\r\n").await;
+        hears(&mut store, "LHLO mx.test").await;
+        says(&mut store, "250 store.test\r\n").await;
+    };
+    let (greeted, ()) = tokio::join!(greet(ours, "mx.test", Some(&tls)), store);
+    assert_eq!(greeted.map(|connection| connection.offer).unwrap(), Offer::default());
+}
+
+#[tokio::test]
+async fn a_store_that_wants_a_certificate_of_ours_gets_it() {
+    let (certificate, ours) = (certificate(), certificate());
+    let directory = tempfile::tempdir().unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| directory.path().join(name));
+    std::fs::write(&cert, ours.cert.pem()).unwrap();
+    std::fs::write(&key, ours.signing_key.serialize_pem()).unwrap();
+    let config = json!({
+        "lmtp_tls": "implicit", "lmtp_tls_cert_file": cert, "lmtp_tls_key_file": key
+    });
+    let tls = tls_with(config, &certificate.cert);
+    let mut clients = RootCertStore::empty();
+    clients.add(ours.cert.der().clone()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(clients), provider).build().unwrap();
+    let (ours, store) = pair();
+    let store = async move {
+        let mut store = acceptor_for(&certificate, clients).accept(store).await.unwrap();
         says(&mut store, "220 store.test\r\n").await;
         hears(&mut store, "LHLO mx.test").await;
         says(&mut store, "250 store.test\r\n").await;
