@@ -1,6 +1,7 @@
 """A well-behaved client in a process of its own, so that attackers do not share its clock: how long it waits for an ordinary mail.
 
-Run by itself it sends a mail every few hundredths of a second until its input ends, then prints what it has seen as JSON.
+Run by itself it sends a mail every few hundredths of a second until its input ends, and at least a few, then prints what it
+has seen as JSON.
 """
 
 import argparse
@@ -15,6 +16,8 @@ from client import Client, Gone
 
 MAIL = b"Subject: from a well-behaved client\r\nFrom: <me@example.com>\r\n\r\n" + b"Nothing out of the ordinary.\r\n" * 20
 EACH = 0.02
+# So many tell something; a machine that is busy with other things may not get through more while a scene lasts.
+FEWEST = 5
 
 
 class Witness:
@@ -52,7 +55,7 @@ class Witness:
         """None when every mail was taken and nearly all within this."""
         if self.failures:
             return f"{len(self.failures)} of its mails failed: {self.failures[:3]}"
-        if len(self.seconds) < 5 or self.at(0.99) > p99:
+        if len(self.seconds) < FEWEST or self.at(0.99) > p99:
             return f"{len(self.seconds)} mails, p99 {self.at(0.99):.2f} s"
         return None
 
@@ -66,7 +69,7 @@ def main():
     arguments = options.parse_args()
     seconds, failures, client = [], [], None
     said_ready = False
-    while not select.select([sys.stdin], [], [], EACH)[0]:
+    while not select.select([sys.stdin], [], [], EACH)[0] or len(seconds) + len(failures) < FEWEST:
         begun = time.monotonic()
         try:
             client = client or Client(arguments.port, arguments.host)
