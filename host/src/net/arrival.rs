@@ -1,6 +1,8 @@
 //! Letting a client in: a place, who it is (a proxy may speak for it), TLS where it comes first, and the greeting.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +13,7 @@ use super::account;
 use super::admission::TurnedAway;
 use super::connection::Connection;
 use super::ended::Ended;
+use super::panics::poll_caught;
 use super::proxied::{NoIntroduction, introduction};
 use super::server::Server;
 use super::wire::Wire;
@@ -27,19 +30,42 @@ pub(super) struct Arrival {
 impl Arrival {
     /// The peer, for messages.
     fn peer(&self) -> String {
-        self.remote.map_or_else(|| "a local client".to_owned(), |peer| peer.to_string())
+        name_of(self.remote)
     }
+}
+
+fn name_of(remote: Option<SocketAddr>) -> String {
+    remote.map_or_else(|| "a local client".to_owned(), |peer| peer.to_string())
 }
 
 /// Serves a client until one of both sides ends.
 pub(super) fn serve(server: Arc<Server>, arrival: Arrival) -> impl Future<Output = ()> + Send {
     // What happens once is boxed and gone when the conversation begins: idle connections do not carry the room for it.
-    let admission = Box::pin(admit(server, arrival));
+    let admission = Box::pin(admit_caught(server, arrival));
     async {
         if let Some((connection, txn)) = admission.await {
             connection.run(txn).await;
         }
     }
+}
+
+/// A fault of ours on the way in ends this connection and nothing else. There is nobody to apologise to: what the client
+/// awaits (a greeting, a part of a handshake) is lost with its place in the conversation.
+async fn admit_caught(
+    server: Arc<Server>,
+    arrival: Arrival,
+) -> Option<(Box<Connection>, Box<Transaction>)> {
+    let remote = arrival.remote;
+    let admitted = {
+        let mut admission = pin!(admit(Arc::clone(&server), arrival));
+        poll_fn(|cx| poll_caught(admission.as_mut(), cx)).await
+    };
+    admitted.unwrap_or_else(|why| {
+        let (listener, peer) = (&server.listener, name_of(remote));
+        tracing::error!("{listener}: {peer}: letting it in has panicked and was closed: {why}");
+        server.tally().closed(&Ended::Panicked);
+        None
+    })
 }
 
 /// From a socket to a conversation: a place, who it is, TLS where it comes first.
@@ -115,6 +141,8 @@ async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntro
             client.set_local(Some(destination));
         }
     }
+    #[cfg(test)]
+    super::panics::trip(&client.remote_ip);
     Ok(client)
 }
 

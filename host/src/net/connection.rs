@@ -130,6 +130,10 @@ impl Connection {
     /// Says goodbye after a fault of ours. What was to be said before it is lost, and so is the transaction: nothing of it
     /// was acknowledged.
     fn apologise(&mut self) {
+        if matches!(self.session.waiting(), Waiting::Handshake) {
+            // Words in the clear would be taken for a part of the handshake.
+            return;
+        }
         let mut out = Vec::new();
         self.session.disconnect(&fault_of_ours(), &mut out);
         // The client may be gone, or slow: that is no reason to do more.

@@ -20,7 +20,7 @@ mod facts;
 mod server_config;
 mod session;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod validity;
 
 use std::fs;
@@ -127,6 +127,8 @@ impl Acceptor {
             ClientAuth::VerifyIfGiven | ClientAuth::RequireAndVerify
         );
         let facts = session.facts(verified);
+        #[cfg(test)]
+        super::panics::trip(facts.sni.as_deref().unwrap_or_default());
         tracing::debug!(
             session = %client.session,
             "tls version={} cipher={} {} sni={} client={}",

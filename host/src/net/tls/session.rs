@@ -199,11 +199,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::UnixStream;
     use tokio_rustls::rustls::pki_types::ServerName;
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore};
     use tokio_rustls::{TlsConnector, client};
 
     use super::super::server_config;
-    use super::super::testing::{NAME, pair};
+    use super::super::testing::{NAME, pair, trusting};
     use super::Arc;
     use crate::config::Tls;
     use crate::net::wire::Wire;
@@ -213,17 +212,9 @@ mod tests {
         let (dir, files, certificate) = pair();
         let config = server_config::build(&Tls::default(), &files).unwrap();
         drop(dir);
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate).unwrap();
-        let provider = Arc::clone(config.crypto_provider());
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let mut wire = Wire::from(ours);
-        let connector = TlsConnector::from(Arc::new(client));
+        let connector = TlsConnector::from(Arc::new(trusting(certificate)));
         let name = ServerName::try_from(NAME).unwrap();
         let (client, server) =
             tokio::join!(connector.connect(name, theirs), wire.encrypt(config.into()));
