@@ -10,8 +10,10 @@ import socket
 import sqlite3
 
 import databases
+import nats_server
 import redis_server
 from databases import PASSWORD, MariaDb
+from nats_server import STREAM, NatsServer, ask, make_stream
 from redis_server import DURABLE, RedisServer
 
 SQL_SCHEMA = pathlib.Path(__file__).resolve().parents[3] / "plugins" / "sql" / "schema"
@@ -150,9 +152,62 @@ class Redis:
                 yield None, replies.read(length + 2)[:length]
 
 
+class JetStream:
+    """NATS with one server, large letters in its object store. What it has answered is in files of its stream, though not on the disk
+    before the next synchronisation: a crash of the server leaves it there, one of the machine is not played."""
+
+    name, plugins, environment = "NATS", ["nats"], {}
+
+    def __init__(self, directory):
+        self.server = NatsServer(pathlib.Path(directory) / "nats")
+        make_stream([self.server])
+        self.config = {
+            "save_process": "HeadersParser|Header|NATS",
+            "nats_url": self.server.url,
+            "nats_stream": STREAM,
+            "nats_bucket": "mails",
+            "nats_create_replicas": 1,
+        }
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.kill()
+
+    def crash(self):
+        self.server.kill()
+        self.server.start()
+
+    def collect(self):
+        def read(client):
+            state = client.api(f"STREAM.INFO.{STREAM}")["state"]
+            numbers = range(state["first_seq"], state["last_seq"] + 1) if state["messages"] else ()
+            return state["last_seq"], [self._mail(client, number) for number in numbers]
+
+        def clear(client):
+            client.api(f"STREAM.PURGE.{STREAM}", seq=last + 1)
+            for place in filter(None, objects):
+                client.delete_object(*place)
+
+        last, found = ask([self.server], read)
+        objects = {place for _, place in found}
+        ask([self.server], clear)
+        return [(None, octets) for octets, _ in found]
+
+    @staticmethod
+    def _mail(client, number):
+        """A mail, and the bucket and the name of its object if it has one."""
+        message = client.stored(STREAM, number)
+        if "Mail-Object-Name" not in message.headers:
+            return message.data, None
+        [bucket], [name] = message.headers["Mail-Object-Bucket"], message.headers["Mail-Object-Name"]
+        return client.object(bucket, name) or b"an object that is not there", (bucket, name)
+
+
 def missing():
     """Debian packages that are missing."""
-    return " ".join(filter(None, (databases.missing(), redis_server.missing())))
+    return " ".join(filter(None, (databases.missing(), redis_server.missing(), nats_server.missing())))
 
 
-STORES = [MailDir, Sqlite, Maria, Redis]
+STORES = [MailDir, Sqlite, Maria, Redis, JetStream]
