@@ -26,8 +26,8 @@ PHASES = {
     "in the midst of RCPT": [b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\n", b"RCPT TO:<"],
     "before DATA": [b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.test>\r\n", b"D"],
     "in the midst of STARTTLS": [b"EHLO c.example\r\n", b"STARTTLS\r\n", HELLO],
-    "in a body": [b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.test>\r\nDATA\r\n", b"Subject: slow\r\n"],
-    "in a chunk": [b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.test>\r\nBDAT 100000\r\n", b"Subject: slow\r\n"],
+    "in a body": [b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.test>\r\nDATA\r\n", b"Subject: slow"],
+    "in a chunk": [b"EHLO c.example\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.test>\r\nBDAT 100000\r\n", b"Subject: slow"],
 }
 
 
