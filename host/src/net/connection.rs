@@ -220,8 +220,10 @@ impl Connection {
             }
         }
         self.progressed |= taken > 0;
-        let weight = if matches!(step, Step::Body(_)) { 1 } else { COMMAND_WEIGHT };
-        self.turn += weight * taken as u64;
+        self.turn += match step {
+            Step::Body(_) => taken as u64 + PIECE_WEIGHT,
+            _ => taken as u64 * COMMAND_WEIGHT,
+        };
         let (pending, known) = match step {
             Step::Body(bytes) => {
                 self.received += bytes.len() as u64;
@@ -395,6 +397,9 @@ const TURN: u64 = 512 * 1024;
 
 /// How many bytes of a body are as much work as one of a command: a buffer full of `NOOP` is a turn of its own.
 const COMMAND_WEIGHT: u64 = 8;
+
+/// How many bytes of a body are as much work as one piece of it, however small: a line that begins with a dot ends a piece.
+const PIECE_WEIGHT: u64 = 256;
 
 #[cfg(test)]
 mod tests {

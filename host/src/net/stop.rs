@@ -108,7 +108,7 @@ mod tests {
         let task = tokio::spawn(async move {
             let mut ear = Ear::default();
             for _ in 0..3 {
-                poll_fn(|cx| Poll::Ready(assert!(ear.poll(&own, cx).is_pending()))).await;
+                assert!(poll_fn(|cx| Poll::Ready(ear.poll(&own, cx))).await.is_pending());
             }
             poll_fn(|cx| ear.poll(&own, cx)).await;
         });
