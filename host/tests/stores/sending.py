@@ -23,6 +23,8 @@ class Client:
         self._socket.sendall("".join(f"{command}\r\n" for command in commands).encode())
         replies = [self._reply() for _ in commands]
         if not replies[-1].startswith("354"):
+            # What was accepted of it would be in the way of the next one.
+            self._ask("RSET")
             return next(reply for reply in replies if reply[0] in "45")
         self._socket.sendall(mail.replace(b"\r\n.", b"\r\n..") + b".\r\n")
         return self._reply()
