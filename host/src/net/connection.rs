@@ -29,6 +29,8 @@ use super::stop::Ear;
 use super::wire::Wire;
 use crate::mail::Transaction;
 
+mod greeting;
+
 pub(super) struct Connection {
     server: Arc<Server>,
     wire: Wire,
@@ -146,31 +148,6 @@ impl Connection {
             biased;
             () = self.wire.linger() => {}
             () = self.server.stop.begun() => {}
-        }
-    }
-
-    /// Holds the greeting back for a while, if so configured: who talks first is no mail server (RFC 5321 section 3.1).
-    async fn greet(&mut self, buffers: &mut Buffers) -> Result<(), Ended> {
-        let Some(delay) = self.server.greet_delay else { return Ok(()) };
-        let mut over = pin!(tokio::time::sleep(delay));
-        loop {
-            tokio::select! {
-                biased;
-                ready = self.wire.readable() => ready.map_err(Ended::Failed)?,
-                () = self.server.stop.begun() => return Ok(()),
-                () = &mut over => return Ok(()),
-            }
-            match self.wire.try_read(buffers.room()) {
-                Ok(0) => return Err(Ended::ClientGone),
-                Ok(read) => {
-                    buffers.filled(read);
-                    self.session.early_talker(&mut buffers.output);
-                    return Ok(());
-                }
-                // Readiness is a hint. To take it for silence would greet whoever it was too soon.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(Ended::Failed(error)),
-            }
         }
     }
 
