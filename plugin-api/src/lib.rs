@@ -297,9 +297,9 @@ pub use secret::Secret;
 pub use tasks::{Async, AsyncPlugin};
 #[cfg(feature = "tracing")]
 pub use tracing_bridge::HostLayer;
-pub use transaction::{Scope, Transaction};
+pub use transaction::Transaction;
 pub use verdict::{Reply, Verdict};
-pub use vocabulary::{Blocking, Event, Extension, Phase};
+pub use vocabulary::{Blocking, Event, Extension, Phase, Scope};
 
 /// What the export macro and hosts with built-in processors need; no part of the author's API.
 #[doc(hidden)]

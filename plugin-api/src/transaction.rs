@@ -14,6 +14,7 @@ use crate::host::{Host, Level};
 use crate::recipient::{Recipient, parameters};
 use crate::refused::{Refused, refused};
 use crate::verdict::{Reply, Verdict};
+use crate::vocabulary::Scope;
 
 /// One connection and, from MAIL on, the message it brings.
 ///
@@ -369,24 +370,6 @@ impl<'a> Transaction<'a> {
     #[inline]
     pub(crate) fn item(&self, list: List, index: usize, field: ItemField) -> Option<&str> {
         self.raw.vt.item()(self.raw.ctx, list, index, field).into_option().map(as_str)
-    }
-}
-
-/// How long a note lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Until the transaction ends.
-    Mail,
-    /// Until the connection ends.
-    Session,
-}
-
-impl Scope {
-    pub(crate) const fn number(self) -> abi::Scope {
-        match self {
-            Self::Mail => abi::Scope::MAIL,
-            Self::Session => abi::Scope::SESSION,
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The words that processors describe themselves with.
+//! The words in which processors speak of sessions, of themselves and of what they leave.
 
 use guerrilla_plugin_abi as abi;
 
@@ -103,6 +103,24 @@ impl Blocking {
             Self::Never => "never",
             Self::Short => "short",
             Self::Long => "long",
+        }
+    }
+}
+
+/// How long a note lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Until the transaction ends.
+    Mail,
+    /// Until the connection ends.
+    Session,
+}
+
+impl Scope {
+    pub(crate) const fn number(self) -> abi::Scope {
+        match self {
+            Self::Mail => abi::Scope::MAIL,
+            Self::Session => abi::Scope::SESSION,
         }
     }
 }

@@ -247,8 +247,9 @@ def killed_in_mid_load(arguments, directory):
             load = Load(serving, connections=16, each=30)
             for count in (60, 180, 320):
                 load.wait_for(count)
+                before = len(load.deferred)
                 php.kill()
-                time.sleep(0.2)
+                wait_until("a mail that is deferred", lambda before=before: len(load.deferred) > before)
                 php.start()
             took = load.finish()
             text, fault = same_mails(load, php)

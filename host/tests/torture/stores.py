@@ -87,7 +87,21 @@ class RoomyMariaDb(MariaDb):
         return [*super().command(), "--max-allowed-packet=64M"]
 
 
-class Maria:
+class OfServer:
+    """A store whose server is ours to kill."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.kill()
+
+    def crash(self):
+        self.server.kill()
+        self.server.start()
+
+
+class Maria(OfServer):
     """MariaDB with its default durability: each commit is flushed."""
 
     name, plugins = "MariaDB", ["sql"]
@@ -103,16 +117,6 @@ class Maria:
             "sql_password": {"env": "DATABASE_PASSWORD"},
         }
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.kill()
-
-    def crash(self):
-        self.server.kill()
-        self.server.start()
-
     def collect(self):
         rows = self.server.ask("SELECT mail_id, recipient, HEX(mail) FROM new_mail")
         if rows:
@@ -121,7 +125,7 @@ class Maria:
         return [(recipient, bytes.fromhex(mail)) for _, recipient, mail in rows]
 
 
-class Redis:
+class Redis(OfServer):
     """Redis that syncs each command (`appendfsync always`)."""
 
     name, plugins, environment = "Redis", ["redis"], {}
@@ -134,16 +138,6 @@ class Redis:
             "redis_expire_seconds": 7200,
         }
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.kill()
-
-    def crash(self):
-        self.server.kill()
-        self.server.start()
-
     def collect(self):
         with socket.create_connection(("127.0.0.1", self.server.port), 60) as connection, connection.makefile("rb") as replies:
             for key in self.server.keys():
@@ -152,7 +146,7 @@ class Redis:
                 yield None, replies.read(length + 2)[:length]
 
 
-class JetStream:
+class JetStream(OfServer):
     """NATS with one server, large letters in its object store. What it has answered is in files of its stream, though not on the disk
     before the next synchronisation: a crash of the server leaves it there, one of the machine is not played."""
 
@@ -168,16 +162,6 @@ class JetStream:
             "nats_bucket": "mails",
             "nats_create_replicas": 1,
         }
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.kill()
-
-    def crash(self):
-        self.server.kill()
-        self.server.start()
 
     def collect(self):
         def read(client):

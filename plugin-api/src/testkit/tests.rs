@@ -2,9 +2,9 @@ use super::*;
 use crate::host::{Host, Level};
 use crate::plugin::Plugin;
 use crate::refused::Refused;
-use crate::transaction::{Scope, Transaction};
+use crate::transaction::Transaction;
 use crate::verdict::{Reply, Verdict};
-use crate::vocabulary::{Event, Phase};
+use crate::vocabulary::{Event, Phase, Scope};
 
 #[derive(serde::Deserialize)]
 struct Config {

@@ -10,9 +10,8 @@ use super::harness::Harness;
 use super::host_table;
 use super::lent::{Lent, keep_bytes};
 use crate::plugin::Plugin;
-use crate::transaction::Scope;
 use crate::verdict::Verdict;
-use crate::vocabulary::{Event, Phase};
+use crate::vocabulary::{Event, Phase, Scope};
 
 /// A transaction, asked and told about one step at a time.
 ///
