@@ -41,7 +41,7 @@ pub struct Tls {
     pub client_roots: Option<PathBuf>,
     /// What is asked of clients.
     pub client_auth: ClientAuth,
-    /// Whether our order of suites goes before the client's.
+    /// Whether our order of suites goes before the client's (`prefer_server_cipher_suites`), as it does in Go since 1.17 in any case.
     pub prefer_server_order: bool,
 }
 
@@ -93,7 +93,7 @@ impl Default for Tls {
             groups: Vec::new(),
             client_roots: None,
             client_auth: ClientAuth::default(),
-            prefer_server_order: false,
+            prefer_server_order: true,
         }
     }
 }
@@ -127,7 +127,7 @@ impl Tls {
             groups: offered(CURVES, raw.curves, format!("{at}.curves"), findings),
             client_roots,
             client_auth,
-            prefer_server_order: raw.prefer_server_cipher_suites.unwrap_or(false),
+            prefer_server_order: raw.prefer_server_cipher_suites.unwrap_or(true),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Each thread keeps a few; a connection that waits holds none, unless a partial line or an unsent reply is in it.
 
 use std::cell::RefCell;
+use std::mem::take;
 
 /// What has come in and is not used up, and what is to go out.
 #[derive(Debug, Default)]
@@ -17,24 +18,17 @@ pub(super) struct Buffers {
 impl Buffers {
     /// A set from this thread's store.
     pub(super) fn borrow() -> Self {
-        STORE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Self {
-            input: vec![0; INPUT],
-            start: 0,
-            end: 0,
-            output: Vec::with_capacity(OUTPUT),
-        })
+        let kept = STORE.with_borrow_mut(Vec::pop);
+        let Set { input, mut output } = kept
+            .unwrap_or_else(|| Set { input: vec![0; INPUT], output: Vec::with_capacity(OUTPUT) });
+        output.clear();
+        Self { input, start: 0, end: 0, output }
     }
 
     /// Gives it back; must be empty.
     pub(super) fn give_back(self) {
-        if self.is_hollow() || self.output.capacity() > MAX_OUTPUT {
-            return;
-        }
-        STORE.with_borrow_mut(|store| {
-            if store.len() < KEPT {
-                store.push(self);
-            }
-        });
+        debug_assert!(self.is_idle());
+        drop(self);
     }
 
     /// Whether this is the empty shell of one that was given back.
@@ -77,8 +71,30 @@ impl Buffers {
     }
 }
 
+/// Also the buffers of a connection that ends go back: 64 KiB that are new and empty cost more than all its commands.
+impl Drop for Buffers {
+    fn drop(&mut self) {
+        if self.is_hollow() || self.output.capacity() > MAX_OUTPUT {
+            return;
+        }
+        // A thread that ends has no store any more.
+        let _ = STORE.try_with(|store| {
+            let mut store = store.borrow_mut();
+            if store.len() < KEPT {
+                store.push(Set { input: take(&mut self.input), output: take(&mut self.output) });
+            }
+        });
+    }
+}
+
+/// What is kept of buffers that nobody uses.
+struct Set {
+    input: Vec<u8>,
+    output: Vec<u8>,
+}
+
 thread_local! {
-    static STORE: RefCell<Vec<Buffers>> = const { RefCell::new(Vec::new()) };
+    static STORE: RefCell<Vec<Set>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Bytes of an input buffer: an ordinary mail comes in with one read.

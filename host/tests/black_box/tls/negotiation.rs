@@ -51,8 +51,8 @@ fn every_group_is_served_and_the_hybrid_one_preferred() {
     let daemon = setup(tls(Mode::Always, &pair, json!({}))).start();
     for (openssl, name) in [("P-256", "secp256r1"), ("P-384", "secp384r1"), ("X25519", "X25519")] {
         for (version, cipher) in [
-            ("TLSv1.2", "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
-            ("TLSv1.3", "TLS_AES_256_GCM_SHA384"),
+            ("TLSv1.2", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+            ("TLSv1.3", "TLS_AES_128_GCM_SHA256"),
         ] {
             let flag = if version == "TLSv1.3" { "-tls1_3" } else { "-tls1_2" };
             s_client(daemon.address(), Mode::Always, &[flag, "-groups", openssl]).expect_served();
@@ -125,10 +125,19 @@ fn old_versions_are_never_spoken() {
 fn whose_order_of_suites_counts() {
     let (_pki, pair) = pki();
     let [first, second] = ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"];
-    for (ours, chosen) in [(true, first), (false, second)] {
-        let more = json!({ "ciphers": [first, second], "prefer_server_cipher_suites": ours });
+    for (ciphers, ours, theirs, chosen) in [
+        (&[first, second][..], json!(true), [second, first], first),
+        (&[first, second], json!(false), [second, first], second),
+        (&[first, second], json!(null), [second, first], first),
+        (&[], json!(null), [first, second], second),
+        (&[], json!(false), [first, second], first),
+    ] {
+        let mut more = json!({ "ciphers": ciphers });
+        if !ours.is_null() {
+            more["prefer_server_cipher_suites"] = ours;
+        }
         let daemon = setup(tls(Mode::Always, &pair, more)).start();
-        let theirs = format!("{second}:{first}");
+        let theirs = theirs.join(":");
         s_client(daemon.address(), Mode::Always, &["-brief", "-ciphersuites", &theirs])
             .expect(&format!("Ciphersuite: {chosen}"));
         daemon.stop();
