@@ -7,12 +7,12 @@
 //! 550 MB/s, another connection of the same thread had its replies within 8 ms (99 of 100; 0.2 ms on an idle thread). A
 //! disk so slow that the kernel makes writers wait makes the connections of that thread wait.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::thread;
 
 use super::mapped::Mapped;
 use super::rooms;
+use super::spool::Spool;
 use super::storage::{Share, Storage};
 
 /// A message body: what came between DATA and the final dot, dots unstuffed, CRLF kept.
@@ -28,7 +28,7 @@ pub struct Body {
 
 #[derive(Debug)]
 enum Spooled {
-    Open(File, u64),
+    Open(Box<Spool>),
     Complete(Mapped),
 }
 
@@ -37,7 +37,7 @@ impl Spooled {
     /// connections of this thread are not to wait for.
     fn forget(self) {
         let bytes = match &self {
-            Self::Open(_, written) => *written,
+            Self::Open(spool) => spool.len(),
             Self::Complete(mapped) => mapped.as_slice().len() as u64,
         };
         if bytes >= LARGE {
@@ -81,7 +81,7 @@ impl Body {
     /// Size in bytes.
     pub fn len(&self) -> usize {
         match &self.file {
-            Some(Spooled::Open(_, written)) => usize::try_from(*written).unwrap_or(usize::MAX),
+            Some(Spooled::Open(spool)) => usize::try_from(spool.len()).unwrap_or(usize::MAX),
             _ => self.as_slice().len(),
         }
     }
@@ -98,11 +98,7 @@ impl Body {
     pub fn append(&mut self, bytes: &[u8], storage: &Storage) -> Result<(), BodyError> {
         let length = self.len() + bytes.len();
         match &mut self.file {
-            Some(Spooled::Open(file, written)) => {
-                file.write_all(bytes)?;
-                *written += bytes.len() as u64;
-                Ok(())
-            }
+            Some(Spooled::Open(spool)) => Ok(spool.append(bytes)?),
             // Complete means complete: the protocol gives no more bytes then.
             Some(Spooled::Complete(_)) => Err(BodyError::File(io::ErrorKind::InvalidInput.into())),
             None if length > storage.threshold => self.spill(bytes, storage),
@@ -117,12 +113,10 @@ impl Body {
     /// No more bytes will come.
     ///
     /// # Errors
-    /// When the file cannot be mapped.
+    /// When the last bytes cannot be written or the file cannot be mapped.
     pub fn complete(&mut self) -> Result<(), BodyError> {
         match self.file.take() {
-            Some(Spooled::Open(file, _)) => {
-                self.file = Some(Spooled::Complete(Mapped::of_unnamed(file)?));
-            }
+            Some(Spooled::Open(spool)) => self.file = Some(Spooled::Complete(spool.complete()?)),
             other => self.file = other,
         }
         Ok(())
@@ -162,13 +156,12 @@ impl Body {
 
     /// From memory into a file.
     fn spill(&mut self, bytes: &[u8], storage: &Storage) -> Result<(), BodyError> {
-        let mut file = tempfile::tempfile_in(&storage.dir)?;
-        file.write_all(&self.memory)?;
-        file.write_all(bytes)?;
-        let written = (self.memory.len() + bytes.len()) as u64;
+        let mut spool = Spool::new(storage)?;
+        spool.append(&self.memory)?;
         rooms::keep(std::mem::take(&mut self.memory));
         self.share = None;
-        self.file = Some(Spooled::Open(file, written));
+        spool.append(bytes)?;
+        self.file = Some(Spooled::Open(Box::new(spool)));
         Ok(())
     }
 }

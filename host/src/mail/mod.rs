@@ -12,6 +12,7 @@ mod notes;
 mod reply;
 mod rooms;
 mod slot;
+mod spool;
 mod storage;
 mod timings;
 mod transaction;

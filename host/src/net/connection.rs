@@ -192,7 +192,17 @@ impl Connection {
         let (input, output) = buffers.both();
         let waiting = self.session.waiting();
         let mut commands = CommandCounts::default();
-        let (taken, step) = self.session.receive_counting(input, output, &mut commands);
+        let (mut last, mut step) = self.session.receive_counting(input, output, &mut commands);
+        let mut taken = last;
+        // Where lines begin with dots there are millions of pieces in a mail: what is done once for all that has come in
+        // is not done for each.
+        while let Step::Body(bytes) = step {
+            self.received += bytes.len() as u64;
+            self.turn += last as u64 + PIECE_WEIGHT;
+            self.dialogue.body(bytes, txn);
+            (last, step) = self.session.receive_counting(&input[taken..], output, &mut commands);
+            taken += last;
+        }
         if taken > 0 {
             self.server.tally().heard(&commands);
             if self.server.shown.watchers.any() {
@@ -200,16 +210,10 @@ impl Connection {
             }
         }
         self.progressed |= taken > 0;
-        self.turn += match step {
-            Step::Body(_) => taken as u64 + PIECE_WEIGHT,
-            _ => taken as u64 * COMMAND_WEIGHT,
-        };
+        self.turn += last as u64 * COMMAND_WEIGHT;
         let (pending, known) = match step {
-            Step::Body(bytes) => {
-                self.received += bytes.len() as u64;
-                self.dialogue.body(bytes, txn);
-                (Pending::Nothing, None)
-            }
+            // All of them are taken in above.
+            Step::Body(_) => (Pending::Nothing, None),
             Step::Ask(question) => {
                 txn.client.protocol = self.session.protocol_name();
                 match self.dialogue.note(question, txn) {
