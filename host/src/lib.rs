@@ -13,3 +13,4 @@ mod pipeline;
 pub mod plugins;
 mod processors;
 mod service;
+mod stamp;

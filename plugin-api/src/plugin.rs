@@ -53,6 +53,10 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// `"writeOnly": true` is a secret, which `guerrillad config show` masks. Where a string is wanted operators may write
     /// `{"file": ...}` or `{"env": ...}`, and the processor gets the string; where only an object is, it gets that. A secret is
     /// best read into a [`Secret`](crate::Secret).
+    ///
+    /// A key with `"format": "file"` is the name of a file that [`create`](Plugin::create) or [`start`](Plugin::start) reads
+    /// (authorities, a certificate, a key): when the file has changed, a reload of the host makes a new instance, though the
+    /// settings are the same. Leave it out for files that the processor looks at itself while it runs.
     const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{}}"#;
 
     /// Its configuration, as serde reads it; use [`NoConfig`] for none. Keys of other processors are

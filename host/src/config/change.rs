@@ -11,7 +11,7 @@ use super::{Config, Listen, Server};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// The chains or the settings of processors (`backend_config`).
+    /// The chains or the settings of processors (`backend_config`), or the files they name.
     Gateway,
     /// Anything at all; also a file behind the configuration.
     Config,

@@ -218,7 +218,7 @@ impl Daemon {
 
     fn put(&mut self, config: Arc<Config>, prepared: Prepared, present: &Present) -> Vec<Change> {
         let mut changes = self.config.changes(&config);
-        self.note_files(&config, &prepared, present, &mut changes);
+        prepared.note_files(&config, present, &mut changes);
         let Prepared { pipeline, log, admin, files, servers } = prepared;
         self.log_by(log);
         if config.admin != self.config.admin {
@@ -235,31 +235,6 @@ impl Daemon {
             self.tell(change.clone());
         }
         changes
-    }
-
-    /// Adds what has changed of files that the configuration only names.
-    fn note_files(
-        &self,
-        config: &Config,
-        prepared: &Prepared,
-        present: &Present,
-        changes: &mut Vec<Change>,
-    ) {
-        if !changes.contains(&Change::Plugins) && prepared.files.differ_from(&self.files) {
-            changes.push(Change::Plugins);
-        }
-        for server in &prepared.servers {
-            let listen = &config.servers[server.index].listen;
-            let old = present.servers.iter().find(|(own, _)| own == listen);
-            let renewed = match (old.and_then(|(_, old)| old.tls()), &server.tls) {
-                (Some(old), Some(new)) => !Arc::ptr_eq(old, new),
-                _ => false,
-            };
-            let change = Change::Server { listen: listen.clone(), what: ServerChange::Tls };
-            if renewed && !changes.contains(&change) {
-                changes.push(change);
-            }
-        }
     }
 
     /// Serves the admin interface on these sockets, if there are any.

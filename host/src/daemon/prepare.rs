@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, faccessat};
 
 use super::error::StartError;
 use super::plugins::PluginFiles;
-use crate::config::{self, Config};
+use crate::config::{self, Change, Config, ServerChange};
 use crate::net::tls::Acceptor;
 use crate::net::{self, Claimed, Passed, Server, Sockets};
 use crate::observe::{Log, PreparedLog};
@@ -55,6 +55,34 @@ pub(super) struct PreparedServer {
 impl Present {
     fn server(&self, listen: &config::Listen) -> Option<&Arc<Server>> {
         self.servers.iter().find(|(own, _)| own == listen).map(|(_, server)| server)
+    }
+}
+
+impl Prepared {
+    /// Adds what has changed of files that the configuration only names.
+    pub(super) fn note_files(&self, config: &Config, present: &Present, changes: &mut Vec<Change>) {
+        let renewed = present.pipeline.iter().flat_map(|old| self.pipeline.renewed_since(old));
+        for (stage, file) in renewed {
+            tracing::info!("{stage}: file {} has changed and is in use", file.display());
+            if !changes.contains(&Change::Gateway) {
+                changes.insert(0, Change::Gateway);
+            }
+        }
+        if !changes.contains(&Change::Plugins) && self.files.differ_from(&present.files) {
+            changes.push(Change::Plugins);
+        }
+        for server in &self.servers {
+            let listen = &config.servers[server.index].listen;
+            let old = present.servers.iter().find(|(own, _)| own == listen);
+            let renewed = match (old.and_then(|(_, old)| old.tls()), &server.tls) {
+                (Some(old), Some(new)) => !Arc::ptr_eq(old, new),
+                _ => false,
+            };
+            let change = Change::Server { listen: listen.clone(), what: ServerChange::Tls };
+            if renewed && !changes.contains(&change) {
+                changes.push(change);
+            }
+        }
     }
 }
 

@@ -5,11 +5,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::stamp::Stamp;
 
 /// Looks at a plugins directory from time to time.
 pub struct PluginWatch {
@@ -20,8 +20,8 @@ pub struct PluginWatch {
     seen: Stamps,
 }
 
-/// Name, inode, time of change and size of each plugin file.
-type Stamps = Vec<(OsString, u64, i64, i64, u64)>;
+/// Each plugin file by its name.
+type Stamps = Vec<(OsString, Stamp)>;
 
 impl PluginWatch {
     /// Watches as configured, or not at all.
@@ -72,12 +72,8 @@ impl PluginWatch {
 fn look(dir: &Path) -> Stamps {
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let plugins = entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "so"));
-    let mut stamps: Stamps = plugins
-        .filter_map(|entry| {
-            let file = fs::metadata(entry.path()).ok()?;
-            Some((entry.file_name(), file.ino(), file.ctime(), file.ctime_nsec(), file.size()))
-        })
-        .collect();
+    let mut stamps: Stamps =
+        plugins.filter_map(|entry| Some((entry.file_name(), Stamp::of(&entry.path())?))).collect();
     stamps.sort();
     stamps
 }

@@ -12,7 +12,7 @@ use guerrilla_plugin_abi::Phase;
 use super::breaker::Policy;
 use super::chain::Pipeline;
 use super::retire::{Retiring, Running};
-use super::settings::settings;
+use super::settings::{files, settings};
 use super::stage::{Blueprint, Stage};
 use super::survey::{Survey, chains, survey};
 use crate::config::{ChainSpec, Gateway, ProcessorSection};
@@ -162,6 +162,7 @@ impl<'a> Maker<'a> {
             time: place.1,
             processor: entry.processor.name.clone(),
             origin: entry.constructor.origin(),
+            files: files(&settings, &entry.processor),
             settings: settings.to_string(),
             threads: section.and_then(|s| s.workers).map_or(self.threads, |n| n.get() as usize),
             policy: section.map(Policy::in_section).unwrap_or_default(),

@@ -1,5 +1,6 @@
 //! All chains of one configuration, and asking them.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -99,6 +100,19 @@ impl Pipeline {
             !goes_on && breaker.is_open(Instant::now)
         };
         self.save.iter().find(is_missed).map(|stage| stage.name())
+    }
+
+    /// The stages that are not those of the previous pipeline only because a file that their settings name has changed,
+    /// each with that file.
+    pub(crate) fn renewed_since<'a>(
+        &'a self,
+        previous: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, &'a Path)> {
+        self.stages.iter().filter_map(|running| {
+            let new = &running.stage.blueprint;
+            let mut old = previous.stages.iter().map(|running| &running.stage.blueprint);
+            Some((new.name.as_str(), old.find_map(|old| old.renewed_file(new))?))
+        })
     }
 
     /// Names of the stages that are asked in this phase, in order.

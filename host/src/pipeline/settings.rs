@@ -2,11 +2,14 @@
 //!
 //! `serve`, `config check`, `plugins verify` and `plugins order` all ask here, so that they agree.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value};
 
-use crate::config::{Gateway, Problem, ProcessorSection, key_path};
+use crate::config::{Gateway, Problem, ProcessorSection, Source, key_path};
 use crate::plugins::Processor;
-use crate::plugins::schema::{unfit, wants_object};
+use crate::plugins::schema::{names_file, unfit, wants_object};
+use crate::stamp::Stamp;
 
 /// What an instance gets: the flat keys of `backend_config`, and those of its section on top. A section with a name of
 /// its own (`use`) has settings of its own, too: of the flat keys it gets those that all processors share.
@@ -26,6 +29,38 @@ pub(crate) fn settings(
         }
     }
     Value::Object(settings)
+}
+
+/// The files that an instance with these settings reads when it is created, as they are now; `None` for one that is not
+/// there. They are strings that the schema says to be names of files, and places (`{"file": ...}`) that the processor
+/// looks up itself.
+pub(super) fn files(settings: &Value, processor: &Processor) -> Vec<(PathBuf, Option<Stamp>)> {
+    let mut paths = Vec::new();
+    for (key, value) in settings.as_object().into_iter().flatten() {
+        match value.as_str() {
+            Some(path) if !path.is_empty() && names_file(&processor.config_schema, key) => {
+                paths.push(path.into());
+            }
+            // What no schema describes is somebody else's.
+            None if processor.properties().is_some_and(|known| known.contains_key(key)) => {
+                places(value, &mut paths);
+            }
+            _ => {}
+        }
+    }
+    paths.into_iter().map(|path: PathBuf| (path.clone(), Stamp::of(&path))).collect()
+}
+
+fn places(value: &Value, paths: &mut Vec<PathBuf>) {
+    if let Some(source) = Source::of(value) {
+        paths.extend(source.file().map(Into::into));
+        return;
+    }
+    match value {
+        Value::Object(members) => members.values().for_each(|member| places(member, paths)),
+        Value::Array(items) => items.iter().for_each(|item| places(item, paths)),
+        _ => {}
+    }
 }
 
 fn as_written(gateway: &Gateway, section: Option<&ProcessorSection>) -> Map<String, Value> {
@@ -144,5 +179,20 @@ mod tests {
         let lines: Vec<_> = problems.iter().map(ToString::to_string).collect();
         let why = "variable \"NO_SUCH_VARIABLE\" of the environment is not set";
         assert_eq!(lines, [format!("backend_config.c: {why}")]);
+    }
+    #[test]
+    fn files_are_those_that_the_schema_names_and_places_in_objects() {
+        let processor = processor(json!({"properties": {
+            "ca": {"type": ["string", "null"], "format": "file"}, "empty": {"format": "file"},
+            "text": {"type": "string"}, "params": {"type": "object"}
+        }}));
+        let settings = json!({
+            "ca": "/dev/null", "empty": "", "text": "/dev/zero", "others": {"file": "/dev/zero"},
+            "params": {"a": {"file": "/nowhere"}, "b": "plain", "c": {"env": "HOME"}, "d": [{"file": "/dev/full"}]}
+        });
+        let found = files(&settings, &processor);
+        let paths: Vec<_> = found.iter().map(|(path, _)| path.to_str().unwrap()).collect();
+        assert_eq!(paths, ["/dev/null", "/nowhere", "/dev/full"]);
+        assert!(found[0].1.is_some() && found[1].1.is_none());
     }
 }

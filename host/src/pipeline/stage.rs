@@ -1,6 +1,7 @@
 //! One place in a chain.
 
 use std::cell::Cell;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,6 +17,7 @@ use crate::config::OnFailure;
 use crate::mail::Transaction;
 use crate::plugins::ffi::{Called, Instance, Origin, outcome};
 use crate::plugins::manifest::Processor;
+use crate::stamp::Stamp;
 
 /// All that an instance depends on. While it stays the same, so does the instance.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,10 +32,21 @@ pub(super) struct Blueprint {
     pub(super) origin: Option<Origin>,
     /// A JSON object.
     pub(super) settings: String,
+    /// The files that the settings name, as they were.
+    pub(super) files: Vec<(PathBuf, Option<Stamp>)>,
     /// Threads, should it block.
     pub(super) threads: usize,
     /// What its failures mean.
     pub(super) policy: Policy,
+}
+
+impl Blueprint {
+    /// The file that has changed since, should that be all the difference.
+    pub(super) fn renewed_file<'a>(&self, new: &'a Self) -> Option<&'a Path> {
+        let as_before = Self { files: self.files.clone(), ..new.clone() };
+        let changed = new.files.iter().find(|file| !self.files.contains(file));
+        changed.filter(|_| as_before == *self).map(|(path, _)| path.as_path())
+    }
 }
 
 /// A processor at work in one or more chains.

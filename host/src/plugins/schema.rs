@@ -2,7 +2,8 @@
 //!
 //! Three things are taken more lightly than the schema says, because `backend_config` is one flat object for the gateway
 //! and all processors: at its top level keys that the schema does not know are somebody else's, their number and form
-//! say nothing, and `null` is as good as absent. Formats (`"format": "email"`) are notes for people.
+//! say nothing, and `null` is as good as absent. Formats (`"format": "email"`) are notes for people; one of them,
+//! `"format": "file"`, also says that a reload is to look at the file of that name.
 //!
 //! # Trust
 //!
@@ -71,6 +72,15 @@ pub(crate) fn wants_object(schema: &Value, key: &str) -> bool {
         })
     }
     is_object(&schema["properties"][key])
+}
+
+/// Whether a string under a key is the name of a file that the processor reads when it is created.
+pub(crate) fn names_file(schema: &Value, key: &str) -> bool {
+    fn is_file(schema: &Value) -> bool {
+        let forms = ["anyOf", "oneOf"].into_iter().filter_map(|rule| schema[rule].as_array());
+        schema["format"] == FILE || forms.flatten().any(is_file)
+    }
+    is_file(&schema["properties"][key])
 }
 
 fn compile(schema: &Value) -> Result<Validator, String> {
@@ -188,6 +198,9 @@ fn described(kind: &str) -> &str {
         other => other,
     }
 }
+
+/// The format of names of files.
+const FILE: &str = "file";
 
 /// Rules that, at the top level, would judge what belongs to others.
 const ABOUT_OTHERS: [&str; 5] = [
@@ -314,6 +327,19 @@ mod tests {
             assert_eq!(wants_object(&json!({"properties": {"k": rule}}), "k"), wanted, "{rule}");
         }
         assert!(!wants_object(&json!({}), "k"));
+    }
+
+    #[test]
+    fn a_file_is_named_where_the_schema_says_so() {
+        for (rule, named) in [
+            (json!({"type": "string", "format": "file"}), true),
+            (json!({"anyOf": [{"type": "string", "format": "file"}, {"type": "null"}]}), true),
+            (json!({"type": "string", "format": "uri"}), false),
+            (json!({"type": "string"}), false),
+            (json!({}), false),
+        ] {
+            assert_eq!(names_file(&json!({"properties": {"k": rule}}), "k"), named, "{rule}");
+        }
     }
 
     #[test]

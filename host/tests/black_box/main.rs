@@ -29,6 +29,7 @@ mod limits;
 mod log_files;
 mod maildir_faults;
 mod memory;
+mod named_files;
 mod outside_workspace;
 mod pace;
 mod plugin_crash;

@@ -21,6 +21,7 @@ pub struct Config {
     pub sql_password: Option<Secret>,
     /// PEM file with the authorities that the database's certificate is verified against. With it TLS is required.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub sql_ca_file: Option<PathBuf>,
     /// Domain that stands behind the local part in the columns to and recipient. Default: the host name of the server. (go-guerrilla: primary_mail_host)
     #[serde(default)]

@@ -17,12 +17,15 @@ pub struct Config {
     pub lmtp_tls: TlsMode,
     /// PEM file with the authorities that the store's certificate is verified against; without it the system's.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub lmtp_tls_ca_file: Option<PathBuf>,
     /// PEM file with a client certificate.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub lmtp_tls_cert_file: Option<PathBuf>,
     /// PEM file with the private key of the client certificate.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub lmtp_tls_key_file: Option<PathBuf>,
     /// Name that the store's certificate must have; without it the host of lmtp_address.
     #[serde(default)]

@@ -45,12 +45,15 @@ pub struct Config {
     pub nats_credentials: Option<Secret>,
     /// PEM file with the authorities that the servers' certificates are verified against; without it the system's.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub nats_tls_ca_file: Option<String>,
     /// PEM file with a client certificate.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub nats_tls_cert_file: Option<String>,
     /// PEM file with the private key of the client certificate.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub nats_tls_key_file: Option<String>,
     /// Seconds after which an answer is not waited for any more and the message is published again.
     #[serde(default = "five")]

@@ -23,6 +23,7 @@ pub struct Config {
     pub sql_password: Option<Secret>,
     /// PEM file with the authority that has signed the server's certificate. With it TLS is required and the server's name verified, unless the DSN asks for something else.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub sql_ca_file: Option<PathBuf>,
     /// The table, which may have a schema or database in front: `store.inbox`. Default: `new_mail`.
     #[serde(default = "default_table")]

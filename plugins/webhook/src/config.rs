@@ -31,12 +31,15 @@ pub struct Config {
     pub webhook_replies: BTreeMap<String, String>,
     /// PEM file with the authorities that the endpoint's certificate is verified against; without it the system's.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub webhook_tls_ca_file: Option<String>,
     /// PEM file with a client certificate.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub webhook_tls_cert_file: Option<String>,
     /// PEM file with the private key of the client certificate.
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("format" = "file")))]
     pub webhook_tls_key_file: Option<String>,
     /// Seconds that one attempt may take.
     #[serde(default = "ten")]

@@ -23,10 +23,7 @@ mod session;
 pub(super) mod testing;
 mod validity;
 
-use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +35,7 @@ use super::stop::Stop;
 use super::wire::Wire;
 use crate::config::{ClientAuth, KeyPair, Tls, TlsMode};
 use crate::mail::Client;
+use crate::stamp::Stamp;
 pub use error::TlsError;
 pub(super) use session::TlsSession;
 
@@ -191,24 +189,16 @@ impl Acceptor {
 
 /// What is known of the files.
 struct Seen {
-    files: Vec<Stamp>,
+    /// None for one that is not there.
+    files: Vec<Option<Stamp>>,
     /// When the dates of their certificates were last looked at.
     dated: Instant,
 }
 
-/// What tells a file from what it was: inode, time of change and size; nothing when it is not there.
-type Stamp = Option<(u64, i64, i64, u64)>;
-
-fn stamps(tls: &Tls, pair: &KeyPair) -> Vec<Stamp> {
+fn stamps(tls: &Tls, pair: &KeyPair) -> Vec<Option<Stamp>> {
     let pairs = [pair].into_iter().chain(&tls.certificates);
     let files = pairs.flat_map(|pair| [&pair.certificate_chain, &pair.private_key]);
-    files.chain(&tls.client_roots).map(|path| stamp(path)).collect()
-}
-
-fn stamp(path: &Path) -> Stamp {
-    let file = fs::metadata(path).ok()?;
-    // Not the time of modification: tools that keep it when they copy a file in place are common.
-    Some((file.ino(), file.ctime(), file.ctime_nsec(), file.size()))
+    files.chain(&tls.client_roots).map(|path| Stamp::of(path)).collect()
 }
 
 fn millis(duration: Duration) -> u64 {

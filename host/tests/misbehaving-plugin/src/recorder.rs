@@ -3,7 +3,7 @@
 //! It is awaited, so a record of `settled` is in the file before the client has its reply. For what happens behind
 //! the reply's back a line in the daemon's log says that the file has grown.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -18,12 +18,15 @@ use serde_json::{Value, json};
 #[derive(Debug, Deserialize)]
 pub(crate) struct Config {
     misbehaving_record: PathBuf,
+    misbehaving_seal_file: Option<PathBuf>,
 }
 
 /// Appends to its file.
 pub(crate) struct Recorder {
     host: Host,
     path: PathBuf,
+    /// What a file held when the instance was made; part of every record.
+    seal: Option<String>,
     file: Mutex<Option<File>>,
 }
 
@@ -38,13 +41,16 @@ impl Plugin for Recorder {
         "type": "object",
         "required": ["misbehaving_record"],
         "properties": {
-            "misbehaving_record": { "type": "string", "description": "the file to append to" }
+            "misbehaving_record": { "type": "string", "description": "the file to append to" },
+            "misbehaving_seal_file": { "type": "string", "format": "file", "description": "what records are sealed with" }
         }
     }"#;
     type Config = Config;
 
     fn create(host: Host, config: Config) -> Result<Self, String> {
-        Ok(Self { host, path: config.misbehaving_record, file: Mutex::default() })
+        let seal = config.misbehaving_seal_file.map(fs::read_to_string).transpose();
+        let seal = seal.map_err(|error| format!("misbehaving_seal_file: {error}"))?;
+        Ok(Self { host, path: config.misbehaving_record, seal, file: Mutex::default() })
     }
 
     fn start(&self) -> Result<(), String> {
@@ -99,6 +105,9 @@ impl Recorder {
     fn write(&self, what: &str, id: &str, mut record: Value) {
         record["what"] = what.into();
         record["id"] = id.into();
+        if let Some(seal) = &self.seal {
+            record["seal"] = seal.as_str().into();
+        }
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = file.as_mut() else { return };
         // One write, so that a reader sees whole lines.
