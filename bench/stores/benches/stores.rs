@@ -50,7 +50,7 @@ fn stores(criterion: &mut Criterion) {
     let files = tempfile::tempdir_in(place).expect("a directory that can be written");
     let maildir =
         json!({ "maildir_path": files.path().join("[user]"), "maildir_user_map": "*=-1:-1" });
-    measure(criterion, "MailDir", &harness::<MailDir>(&maildir));
+    measure(criterion, "MailDir", &harness::<Batched<MailDir>>(&maildir));
     let database = |name: &str, batch: u32| json!({ "sql_dsn": path(&files.path().join(name)), "sql_batch": batch });
     measure(criterion, "SQLite", &harness::<Batched<Sql>>(&database("batches", 256)));
     measure(criterion, "SQLite, one by one", &harness::<Batched<Sql>>(&database("single", 1)));

@@ -12,7 +12,8 @@ use crate::plugins::schema::{names_file, unfit, wants_object};
 use crate::stamp::Stamp;
 
 /// What an instance gets: the flat keys of `backend_config`, and those of its section on top. A section with a name of
-/// its own (`use`) has settings of its own, too: of the flat keys it gets those that all processors share.
+/// its own (`use`) has settings of its own, too: of the flat keys it gets those that all processors share. `workers` stands for
+/// `save_workers_size` there.
 ///
 /// An object that says where a string stands has become that string, unless the processor wants an object there.
 pub(crate) fn settings(
@@ -75,6 +76,10 @@ fn as_written(gateway: &Gateway, section: Option<&ProcessorSection>) -> Map<Stri
             .collect(),
     };
     settings.extend(section.settings.clone());
+    if let Some(workers) = section.workers {
+        // A processor with threads of its own has so many of them.
+        settings.insert("save_workers_size".to_owned(), workers.get().into());
+    }
     settings
 }
 
@@ -154,6 +159,17 @@ mod tests {
         let mut processor = manifest.processors[0].clone();
         processor.config_schema = schema;
         processor
+    }
+
+    #[test]
+    fn the_threads_of_a_section_are_told_to_its_processor() {
+        let text = r#"{"backend_config": {"save_workers_size": 3, "processors": {
+            "few": {"use": "x", "workers": 2}, "all": {"use": "x"}, "y": {"workers": 4}}}}"#;
+        let gateway = Config::from_json(text, "test").unwrap().config.gateway;
+        let any = processor(json!({}));
+        let of =
+            |name| settings(&gateway, gateway.section(name), &any)["save_workers_size"].clone();
+        assert_eq!([of("few"), of("all"), of("y"), of("none")], [2, 3, 4, 3]);
     }
 
     #[test]

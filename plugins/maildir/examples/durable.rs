@@ -3,8 +3,8 @@
 //! `cargo run --release -p guerrilla-maildir --example durable -- DIRECTORY [CLIENTS] [MAILDIRS] [SECONDS] [ROUNDS]`. The directory must
 //! be on the disk in question; `/tmp` often is none. Three ways take turns, so that what else the machine does befalls all:
 //!
-//! - `processor`: MailDir itself, called by so many threads as a daemon has for it; the rest of the clients wait.
-//! - `side by side`: its system calls alone, by as many threads.
+//! - `processor`: MailDir itself, with a thread for each client.
+//! - `side by side`: its system calls alone, by so many threads as it has.
 //! - `grouped`: one thread that writes a file for every client, syncs the file system, moves all, and syncs each directory once.
 //!
 //! The processor time is all of this process.
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use guerrilla_plugin_api::testkit::{Harness, Mail};
-use guerrilla_plugin_api::{Phase, Verdict};
+use guerrilla_plugin_api::{Batched, Phase, Verdict};
 use maildir::MailDir;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -56,8 +56,9 @@ type Way = fn(&Path, usize, usize, &Stop) -> u64;
 fn processor(root: &Path, clients: usize, maildirs: usize, stop: &Stop) -> u64 {
     let config =
         serde_json::json!({ "maildir_path": root.join("[user]"), "maildir_user_map": "*=-1:-1" });
-    let maildir = Harness::<MailDir>::new(config).expect("a configuration that can be used");
-    by_threads(clients.min(THREADS), stop, |number| {
+    let maildir =
+        Harness::<Batched<MailDir>>::new(config).expect("a configuration that can be used");
+    by_threads(clients, stop, |number| {
         let to = format!("user{}@example.com", number % maildirs);
         let mut mail = maildir.begin(Mail::new().to(&to).body(body()));
         assert_eq!(mail.ask(Phase::Save), Verdict::CONTINUE);

@@ -1,5 +1,7 @@
 //! The keys of the configuration, as written.
 
+use std::num::NonZeroU16;
+
 use serde::Deserialize;
 
 use crate::line_ending::LineEnding;
@@ -29,6 +31,9 @@ pub struct Config {
     /// What the client hears of a mailbox that is over its quota.
     #[serde(default)]
     pub maildir_over_quota: OverQuota,
+    /// Threads that write, and as many that move; `None` for the number that was measured to be best (go-guerrilla: `save_workers_size`).
+    #[serde(default)]
+    pub save_workers_size: Option<NonZeroU16>,
 }
 
 /// What the client hears of a mailbox that is over its quota.

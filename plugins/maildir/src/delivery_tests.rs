@@ -5,13 +5,13 @@ use std::process::Command;
 
 use super::*;
 use crate::maildirs::Maildirs;
-use crate::testing::{a_user, files_below, found, maildirs_at, own, ownership};
+use crate::testing::{a_user, commit, files_below, found, maildirs_at, own, ownership};
 
 const MAIL: [&[u8]; 2] = [b"Received: here\r\n", b"Subject: x\r\n\r\nbody\r\n"];
 const STORED: &str = "Received: here\nSubject: x\n\nbody\n";
 
 fn prepare(maildirs: &Maildirs, recipients: &[&str]) -> Result<Prepared, StorageError> {
-    maildirs.prepare(found(maildirs, recipients), || MAIL.into_iter())
+    maildirs.prepare(found(maildirs, recipients), || MAIL.into_iter()).and_then(Written::sync)
 }
 
 fn everybody(root: &Path) -> Maildirs {
@@ -36,7 +36,7 @@ fn a_copy_is_in_tmp_until_it_is_committed() {
     assert!(written[0].parent().unwrap().ends_with("a/Maildir/tmp"));
     assert_eq!(fs::read_to_string(&written[0]).unwrap(), STORED);
 
-    assert_eq!(prepared.commit().unwrap(), 1);
+    assert_eq!(commit(prepared).unwrap(), 1);
     let delivered = files_below(root.path());
     assert_eq!(delivered.len(), 1);
     assert!(delivered[0].parent().unwrap().ends_with("a/Maildir/new"));
@@ -54,7 +54,7 @@ fn a_bounded_number_of_messages_keep_their_maildir_open() {
     let prepared: Vec<_> =
         (0..MOST_KEPT + 2).map(|_| prepare(&maildirs, &["a@d"]).unwrap()).collect();
     assert_eq!(prepared.iter().filter(|prepared| is_open(prepared)).count(), MOST_KEPT);
-    prepared.into_iter().for_each(|prepared| assert_eq!(prepared.commit().unwrap(), 1));
+    prepared.into_iter().for_each(|prepared| assert_eq!(commit(prepared).unwrap(), 1));
     assert_eq!(count(root.path(), "new"), MOST_KEPT + 2);
     assert!(is_open(&prepare(&maildirs, &["a@d"]).unwrap()), "they have been closed");
     assert!(!is_open(&prepare(&maildirs, &["a@d", "b@d"]).unwrap()));
@@ -80,12 +80,12 @@ fn every_recipient_gets_a_copy_and_shared_maildirs_get_one() {
     let recipients = many();
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let maildirs = everybody(root.path());
-    assert_eq!(prepare(&maildirs, &recipients).unwrap().commit().unwrap(), 35);
+    assert_eq!(commit(prepare(&maildirs, &recipients).unwrap()).unwrap(), 35);
     assert_eq!(count(root.path(), "new"), 35);
     let again = prepare(&maildirs, &["x@d", "X@d", "x@other", "x@d"]).unwrap();
-    assert_eq!(again.commit().unwrap(), 1);
+    assert_eq!(commit(again).unwrap(), 1);
     let shared = maildirs_at(root.path(), "all", "*=-1:-1").unwrap();
-    assert_eq!(prepare(&shared, &["a@d", "b@d"]).unwrap().commit().unwrap(), 1);
+    assert_eq!(commit(prepare(&shared, &["a@d", "b@d"]).unwrap()).unwrap(), 1);
     assert!(matches!(prepare(&shared, &[]), Err(StorageError::NoRecipient)));
 }
 
@@ -96,7 +96,7 @@ fn a_recipient_that_is_refused_later_gets_no_copy() {
     let mut prepared = prepare(&maildirs, &["a@d", "b@d", "c@d", "C@d"]).unwrap();
     assert!(prepared.keep_only(|index| [0, 3].contains(&index)).is_empty());
     assert_eq!(count(root.path(), "tmp"), 2);
-    assert_eq!(prepared.commit().unwrap(), 2);
+    assert_eq!(commit(prepared).unwrap(), 2);
     assert!(!files_below(root.path()).iter().any(|file| file.starts_with(root.path().join("b"))));
 }
 
@@ -120,7 +120,7 @@ fn a_copy_that_cannot_be_moved_takes_the_moved_ones_back() {
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let prepared = prepare(&everybody(root.path()), &recipients).unwrap();
     fs::remove_dir(root.path().join("u34/Maildir/new")).unwrap();
-    let failed = prepared.commit().unwrap_err().to_string();
+    let failed = commit(prepared).unwrap_err().to_string();
     assert!(failed.contains("u34/Maildir/new"), "{failed}");
     assert!(!failed.contains("may remain"), "{failed}");
     assert_eq!(files_below(root.path()).len(), 0);
@@ -148,7 +148,7 @@ fn a_copy_that_a_reader_has_taken_is_reported() {
     let prepared = prepare(&everybody(root.path()), &["a@d", "b@d"]).unwrap();
     let in_tmp = files_below(&root.path().join("b"));
     fs::remove_file(&in_tmp[0]).unwrap();
-    let failed = prepared.commit().unwrap_err().to_string();
+    let failed = commit(prepared).unwrap_err().to_string();
     assert!(failed.starts_with("cannot move a file to"), "{failed}");
     assert!(failed.contains("a copy may remain: cannot remove"), "{failed}");
     assert_eq!(files_below(root.path()).len(), 0);
@@ -191,7 +191,7 @@ fn a_link_in_place_of_a_sub_directory_is_not_followed() {
     let new = root.path().join("e/Maildir/new");
     fs::remove_dir(&new).unwrap();
     symlink(outside.path(), &new).unwrap();
-    prepared.commit().unwrap_err();
+    commit(prepared).unwrap_err();
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
@@ -204,7 +204,7 @@ fn files_belong_to_their_user() {
     let maildirs = maildirs_at(root.path(), "deep/[domain]/x/[user]/home/Maildir", &map).unwrap();
     let recipients =
         ["both@Example.com", "user@example.com", "group@example.com", "none@example.com"];
-    prepare(&maildirs, &recipients).unwrap().commit().unwrap();
+    commit(prepare(&maildirs, &recipients).unwrap()).unwrap();
 
     for (name, uid, gid) in [
         ("both", uid, gid),
@@ -233,7 +233,7 @@ fn a_full_disk_leaves_nothing_behind() {
         return with_small_files("delivery::tests::a_file_that_cannot_grow_leaves_nothing_behind");
     };
     let maildirs = everybody(root.path());
-    prepare(&maildirs, &["a@d", "b@d"]).unwrap().commit().unwrap();
+    commit(prepare(&maildirs, &["a@d", "b@d"]).unwrap()).unwrap();
     let before = files_below(root.path());
 
     let body = vec![b'x'; 400 << 10];
@@ -243,7 +243,7 @@ fn a_full_disk_leaves_nothing_behind() {
     assert!(full.is_full(), "{full}");
     assert_eq!(files_below(root.path()), before);
 
-    prepare(&maildirs, &["a@d", "b@d"]).unwrap().commit().unwrap();
+    commit(prepare(&maildirs, &["a@d", "b@d"]).unwrap()).unwrap();
     assert_eq!(files_below(root.path()).len(), 4, "there is room again");
 }
 

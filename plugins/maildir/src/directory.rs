@@ -124,6 +124,12 @@ impl Directory {
         synced.map_err(|e| failed("cannot sync", &self.path, e))
     }
 
+    /// What it is, whatever it is called: device and inode.
+    pub(crate) fn id(&self) -> Result<(u64, u64), StorageError> {
+        let stat = fstat(&self.fd).map_err(|e| failed("cannot stat", &self.path, e))?;
+        Ok((stat.st_dev, stat.st_ino))
+    }
+
     /// Names of the entries of this directory.
     pub(crate) fn names(&self) -> Result<Vec<String>, StorageError> {
         let unreadable = |e| failed("cannot list", &self.path, e);
@@ -239,6 +245,11 @@ impl StorageError {
     /// Whether a name is taken.
     pub(crate) fn is_taken(&self) -> bool {
         self.os_error() == Some(Errno::EEXIST as i32)
+    }
+
+    /// The system's number for it, or for a disk that fails.
+    pub(crate) fn code(&self) -> i32 {
+        self.os_error().unwrap_or(Errno::EIO as i32)
     }
 
     fn os_error(&self) -> Option<i32> {

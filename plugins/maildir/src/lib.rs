@@ -1,10 +1,11 @@
 //! MailDir: delivers each message into the maildirs of its recipients.
 //!
 //! A maildir needs no locks: a file is written under `tmp`, synced, and moved into `new` under a name that no
-//! other delivery has. This processor spreads the two halves over the chain. `save` writes and syncs the files
-//! (they are *prepared*); `settled`, which the client's reply waits for, moves them when the whole chain has
+//! other delivery has. This processor spreads the two halves over the chain. `save_batch` writes and syncs the files
+//! (they are *prepared*); `settled_batch`, which the client's reply waits for, moves them when the whole chain has
 //! accepted the message and removes them when it has not. So a message refused by a later stage leaves
-//! nothing behind, and a 250 means that every copy is in `new` and would survive a power cut.
+//! nothing behind, and a 250 means that every copy is in `new` and would survive a power cut. Both take the messages that
+//! wait together, and answer each for itself.
 //!
 //! A reader of the code may go from `maildirs` (who gets a copy, and where) over `delivery` (prepare, commit,
 //! undo) to `directory` (how directories are opened, and which are refused).
@@ -21,6 +22,7 @@ mod config;
 mod delivery;
 mod directory;
 mod folder;
+mod group;
 mod leftovers;
 mod line_ending;
 mod mailbox;
@@ -34,6 +36,7 @@ mod quota;
 mod replies;
 mod reservations;
 mod stale;
+mod sync_once;
 #[cfg(test)]
 mod testing;
 mod unique_name;
@@ -45,4 +48,4 @@ pub use config::{Config, OverQuota};
 pub use line_ending::LineEnding;
 pub use processor::MailDir;
 
-guerrilla_plugin_api::export_plugin!(MailDir);
+guerrilla_plugin_api::export_plugin!(guerrilla_plugin_api::Batched<MailDir>);

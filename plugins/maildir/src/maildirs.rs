@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use nix::unistd::{Uid, User, geteuid};
 
 use crate::config::Config;
-use crate::delivery::{Addressed, KeptHandles, Means, Prepared};
+use crate::delivery::{Addressed, KeptHandles, Means, Prepared, Written};
 use crate::directory::{Directory, StorageError};
 use crate::folder::{BadSeparator, FolderSeparator};
 use crate::leftovers::Leftovers;
@@ -106,7 +106,7 @@ impl Maildirs {
         &self,
         recipients: Vec<(usize, Mailbox)>,
         pieces: impl Fn() -> I,
-    ) -> Result<Prepared, StorageError> {
+    ) -> Result<Written, StorageError> {
         let mut addressed: Vec<Addressed> = Vec::with_capacity(recipients.len());
         let mut known = HashMap::new();
         for (recipient, mailbox) in recipients {

@@ -3,7 +3,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::ownership::Owner;
-use crate::testing::{a_user, config_at, files_below, found, maildirs_at, own, ownership};
+use crate::testing::{a_user, commit, config_at, files_below, found, maildirs_at, own, ownership};
+
+fn deliver(maildirs: &Maildirs, to: Vec<(usize, Mailbox)>) -> u64 {
+    let pieces: [&[u8]; 1] = [b"x"];
+    let written = maildirs.prepare(to, || pieces.into_iter()).unwrap();
+    commit(written.sync().unwrap()).unwrap()
+}
 
 #[test]
 fn start_makes_and_repairs_the_maildirs_of_listed_users() {
@@ -113,8 +119,7 @@ fn a_client_cannot_name_its_way_into_a_foreign_directory() {
     // Somebody else's, from where the catch-all's user stands: as root, root's; else that of any other uid.
     let map = format!("*={}:{own_gid}", own_uid + 4242);
     let maildirs = maildirs_at(root.path(), "[user]", &map).unwrap();
-    let pieces: [&[u8]; 1] = [b"x"];
-    let refused = maildirs.prepare(found(&maildirs, &["Backup@d"]), || pieces.into_iter());
+    let refused = maildirs.prepare(found(&maildirs, &["Backup@d"]), || [&b"x"[..]].into_iter());
     assert!(matches!(refused, Err(StorageError::Foreign { .. })), "{refused:?}");
     assert_eq!(fs::read_dir(root.path().join("backup")).unwrap().count(), 0);
 }
@@ -130,12 +135,7 @@ fn first_deliveries_at_the_same_time_make_one_maildir() {
             scope.spawn(|| {
                 for i in 0..10 {
                     let recipient = format!("u{i}@d{}", i % 3);
-                    let pieces: [&[u8]; 1] = [b"x"];
-                    maildirs
-                        .prepare(found(&maildirs, &[&recipient]), || pieces.into_iter())
-                        .unwrap()
-                        .commit()
-                        .unwrap();
+                    deliver(&maildirs, found(&maildirs, &[&recipient]));
                 }
             });
         }
@@ -160,9 +160,8 @@ fn tags_choose_folders_that_readers_know() {
     let mut config = config_at(root.path(), "[user]", &format!("alice={uid}:{gid},c+d=-1:-1"));
     config.maildir_folder_separator = "+".to_owned();
     let maildirs = Maildirs::new(&config, Box::new(|_| {})).unwrap();
-    let pieces: [&[u8]; 1] = [b"x"];
     let to = found(&maildirs, &["alice+Lists.Rust@d", "alice+..@d", "alice@d", "C+D@d"]);
-    assert_eq!(maildirs.prepare(to, || pieces.into_iter()).unwrap().commit().unwrap(), 3);
+    assert_eq!(deliver(&maildirs, to), 3);
     assert_eq!(maildirs.find("bob+alice", "d"), Err(Unknown::NoSuchUser));
 
     let folder = root.path().join("alice/.lists.rust");
@@ -184,10 +183,9 @@ fn a_folder_too_many_is_the_inbox() {
     for i in 0..crate::folder::MOST_FOLDERS {
         fs::create_dir_all(root.path().join(format!("a/.f{i}"))).unwrap();
     }
-    let pieces: [&[u8]; 1] = [b"x"];
     for recipient in ["a-new@d", "a-f7@d"] {
         let to = found(&maildirs, &[recipient]);
-        assert_eq!(maildirs.prepare(to, || pieces.into_iter()).unwrap().commit().unwrap(), 1);
+        assert_eq!(deliver(&maildirs, to), 1);
     }
     assert!(!root.path().join("a/.new").exists());
     assert_eq!(fs::read_dir(root.path().join("a/new")).unwrap().count(), 1);

@@ -1,43 +1,48 @@
 //! The processor as the daemon sees it: questions in, verdicts out.
 
 use std::collections::{HashMap, HashSet};
+use std::mem;
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use guerrilla_plugin_api::{
-    Blocking, Event, Host, Phase, Plugin, Recipient, Scope, Transaction, Verdict,
+    Batch, BatchPlugin, Blocking, Event, Held, Host, Phase, Recipient, Scope, Transaction, Verdict,
 };
 
 use crate::config::{Config, OverQuota};
-use crate::delivery::{CommitError, Prepared};
+use crate::delivery::{CommitError, GROUP, Moved, Prepared, Written};
 use crate::directory::StorageError;
+use crate::group::{Group, needs, small_first};
 use crate::mailbox::Mailbox;
 use crate::maildirs::{Maildirs, Unknown};
 use crate::ownership::Identity;
 use crate::replies::{full, refusal, storage_trouble};
 use crate::reservations::is_known_to_be_full;
+use crate::sync_once::SyncOnce;
 
 /// Delivers into the recipients' maildirs.
 pub struct MailDir {
     host: Host,
     maildirs: Maildirs,
     over_quota: OverQuota,
-    /// What `save` has written and `settled` has not decided, by the number in the transaction's note.
+    writers: usize,
+    /// What `save_batch` has written and `settled_batch` has not decided, by the number in the transaction's note.
     prepared: Mutex<HashMap<u64, Prepared>>,
     next: AtomicU64,
     /// Key of that note; other instances have others.
     note: String,
 }
 
-impl Plugin for MailDir {
+impl BatchPlugin for MailDir {
     const NAME: &'static str = "MailDir";
     const DESCRIPTION: &'static str = "delivers into the recipients' maildirs";
     const PHASES: &'static [Phase] = &[Phase::Rcpt, Phase::Save];
     const EVENTS: &'static [Event] = &[Event::Settled];
     const AWAITS_SETTLED: bool = true;
-    const BLOCKING: Blocking = Blocking::Short;
-    /// A look into a table in memory; at most a stat of the user file and the few lines of a `maildirsize`.
-    const NEVER_BLOCKS_IN: &'static [Phase] = &[Phase::Rcpt];
+    const SETTLES_BATCHES: bool = true;
+    /// At RCPT it looks into a table in memory; at most a stat of the user file and the few lines of a `maildirsize`.
+    const BLOCKING: Blocking = Blocking::Never;
     const CONFIG_SCHEMA: &'static str = CONFIG_SCHEMA;
     type Config = Config;
 
@@ -52,6 +57,11 @@ impl Plugin for MailDir {
             host,
             maildirs,
             over_quota: config.maildir_over_quota,
+            writers: config
+                .save_workers_size
+                .map_or(WRITERS, NonZeroU16::get)
+                .min(MOST_WRITERS)
+                .into(),
             prepared: Mutex::default(),
             next: AtomicU64::new(1),
             note,
@@ -78,49 +88,42 @@ impl Plugin for MailDir {
         }
     }
 
-    fn save(&self, mut txn: Transaction<'_>) -> Verdict {
-        if txn.note(Scope::Mail, &self.note).is_some() {
-            self.host.error(format_args!("the chain names this processor twice; name it once"));
-            return Verdict::DEFER;
-        }
-        let mailboxes = match self.mailboxes(&mut txn) {
-            Ok(mailboxes) => mailboxes,
-            Err(verdict) => return verdict,
-        };
-        let prepared = if txn.answers_each() {
-            self.prepare_each(&mut txn, mailboxes)
-        } else {
-            self.prepare_all(&txn, mailboxes)
-        };
-        match prepared {
-            Ok(prepared) => self.keep(&mut txn, prepared),
-            Err(verdict) => verdict,
-        }
+    fn max_batch(&self) -> usize {
+        GROUP
     }
 
-    fn settled(&self, mut txn: Transaction<'_>) -> Verdict {
-        match (self.take(&mut txn), txn.is_accepted()) {
-            (Some(mut prepared), true) => {
-                self.leave_out_refused(&txn, &mut prepared);
-                if txn.answers_each() {
-                    self.commit_each(&mut txn, prepared)
-                } else {
-                    self.commit(&txn, prepared)
-                }
+    fn writers(&self) -> usize {
+        self.writers
+    }
+
+    fn save_batch(&self, batch: Batch) {
+        let mut group = Group::default();
+        for mut held in small_first(batch) {
+            let (files, bytes) = needs(&held.transaction());
+            if group.is_full_for(files, bytes) {
+                self.sync_written(mem::take(&mut group));
             }
-            (Some(prepared), false) => {
-                self.undo(prepared);
-                Verdict::CONTINUE
+            match self.write(&mut held.transaction()) {
+                Ok(written) => group.push(written.open_files(), bytes, held, written),
+                Err(verdict) => held.complete(verdict),
             }
-            (None, true) => {
-                self.host.error(format_args!(
-                    "{}: accepted, but nothing was prepared: not acknowledged",
-                    txn.queued_id()
-                ));
-                Verdict::DEFER
-            }
-            (None, false) => Verdict::CONTINUE,
         }
+        self.sync_written(group);
+    }
+
+    fn settled_batch(&self, batch: Batch) {
+        let mut group = Group::default();
+        for mut held in batch {
+            let (directories, _) = needs(&held.transaction());
+            if group.is_full_for(directories, 0) {
+                self.sync_moved(mem::take(&mut group));
+            }
+            match self.settle(held.transaction()) {
+                Ok(moved) => group.push(moved.open_directories(), 0, held, moved),
+                Err(verdict) => held.complete(verdict),
+            }
+        }
+        self.sync_moved(group);
     }
 
     fn stop(&self) {
@@ -133,6 +136,76 @@ impl Plugin for MailDir {
 }
 
 impl MailDir {
+    /// Writes the copies of a message; or what the client hears.
+    fn write(&self, txn: &mut Transaction<'_>) -> Result<Written, Verdict> {
+        if txn.note(Scope::Mail, &self.note).is_some() {
+            self.host.error(format_args!("the chain names this processor twice; name it once"));
+            return Err(Verdict::DEFER);
+        }
+        let mailboxes = self.mailboxes(txn)?;
+        if txn.answers_each() {
+            self.prepare_each(txn, mailboxes)
+        } else {
+            self.prepare_all(txn, mailboxes)
+        }
+    }
+
+    /// Waits for what was written. Each message is answered for itself, and all when the last is there: so they come back to
+    /// be moved together.
+    fn sync_written(&self, group: Group<Written>) {
+        let sync = |(mut held, written): (Held, Written)| {
+            let mut txn = held.transaction();
+            let verdict = match written.sync() {
+                Ok(prepared) => self.keep(&mut txn, prepared),
+                Err(e) => self.failed(&txn, &e),
+            };
+            (held, verdict)
+        };
+        group.mails.iter().skip(1).for_each(|(_, written)| written.begin_to_store());
+        let answered: Vec<_> = group.mails.into_iter().map(sync).collect();
+        answered.into_iter().for_each(|(held, verdict)| held.complete(verdict));
+    }
+
+    /// Moves the copies of an accepted message and takes back those of another; or what the host hears.
+    fn settle(&self, mut txn: Transaction<'_>) -> Result<Moved, Verdict> {
+        match (self.take(&mut txn), txn.is_accepted()) {
+            (Some(mut prepared), true) => {
+                self.leave_out_refused(&txn, &mut prepared);
+                if txn.answers_each() {
+                    return Err(self.commit_each(&mut txn, prepared));
+                }
+                prepared.move_to_new().map_err(|e| self.not_moved(&txn, &e))
+            }
+            (Some(prepared), false) => {
+                self.undo(prepared);
+                Err(Verdict::CONTINUE)
+            }
+            (None, true) => {
+                self.host.error(format_args!(
+                    "{}: accepted, but nothing was prepared: not acknowledged",
+                    txn.queued_id()
+                ));
+                Err(Verdict::DEFER)
+            }
+            (None, false) => Err(Verdict::CONTINUE),
+        }
+    }
+
+    /// Syncs what was moved, each directory once; each message is answered for itself.
+    fn sync_moved(&self, group: Group<Moved>) {
+        let mut once = SyncOnce::default();
+        for (mut held, moved) in group.mails {
+            let verdict = match moved.sync(&mut once) {
+                Ok(delivered) => {
+                    self.host.count("delivered", delivered);
+                    Verdict::CONTINUE
+                }
+                Err(e) => self.not_moved(&held.transaction(), &e),
+            };
+            held.complete(verdict);
+        }
+    }
+
     fn find(&self, recipient: Recipient<'_>) -> Result<Mailbox, Unknown> {
         self.maildirs.find(recipient.local_part(), recipient.domain())
     }
@@ -167,7 +240,7 @@ impl MailDir {
         &self,
         txn: &Transaction<'_>,
         mailboxes: Vec<(usize, Mailbox)>,
-    ) -> Result<Prepared, Verdict> {
+    ) -> Result<Written, Verdict> {
         let several = mailboxes.len() > 1;
         self.maildirs.prepare(mailboxes, || txn.message()).map_err(|e| {
             let verdict = self.failed(txn, &e);
@@ -181,7 +254,7 @@ impl MailDir {
         &self,
         txn: &mut Transaction<'_>,
         mailboxes: Vec<(usize, Mailbox)>,
-    ) -> Result<Prepared, Verdict> {
+    ) -> Result<Written, Verdict> {
         let mut groups: Vec<Vec<(usize, Mailbox)>> = Vec::new();
         for (index, mailbox) in mailboxes {
             let place = mailbox.place();
@@ -194,7 +267,7 @@ impl MailDir {
         let mut trouble = None;
         for group in groups {
             let recipients: Vec<usize> = group.iter().map(|(index, _)| *index).collect();
-            match self.maildirs.prepare(group, || txn.message()) {
+            match self.maildirs.prepare(group, || txn.message()).and_then(Written::sync) {
                 Ok(prepared) => match &mut all {
                     Some(all) => all.absorb(prepared),
                     None => all = Some(prepared),
@@ -210,7 +283,7 @@ impl MailDir {
                 }
             }
         }
-        all.ok_or_else(|| trouble.unwrap_or(Verdict::DEFER))
+        all.map(Written::from).ok_or_else(|| trouble.unwrap_or(Verdict::DEFER))
     }
 
     fn failed(&self, txn: &Transaction<'_>, e: &StorageError) -> Verdict {
@@ -222,16 +295,6 @@ impl MailDir {
         self.host.count("failed", 1);
         self.host.error(format_args!("{}: {e}", txn.queued_id()));
         storage_trouble(e)
-    }
-
-    fn commit(&self, txn: &Transaction<'_>, prepared: Prepared) -> Verdict {
-        match prepared.commit() {
-            Ok(delivered) => {
-                self.host.count("delivered", delivered);
-                Verdict::CONTINUE
-            }
-            Err(e) => self.not_moved(txn, &e),
-        }
     }
 
     /// Those whose copy cannot be moved hear it; the others have theirs.
@@ -304,5 +367,11 @@ fn declared_size(txn: &Transaction<'_>) -> u64 {
     let size = parameters.find(|(name, _)| name.eq_ignore_ascii_case("SIZE"));
     size.and_then(|(_, value)| value?.parse().ok()).unwrap_or(0)
 }
+
+/// Threads that write, and as many that move, when nobody has said. More make more batches of fewer messages.
+const WRITERS: u16 = 8;
+
+/// More than that many were never found to gain anything.
+const MOST_WRITERS: u16 = 64;
 
 pub(crate) const CONFIG_SCHEMA: &str = include_str!("config.schema.json");

@@ -2,9 +2,9 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::delivery::Prepared;
+use crate::delivery::{Prepared, Written};
 use crate::maildirs::Maildirs;
-use crate::testing::{config_at, files_below, found};
+use crate::testing::{commit, config_at, files_below, found};
 
 const LETTER: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
 /// Stored with LF.
@@ -19,12 +19,12 @@ fn maildirs(root: &Path, quota: &str) -> Maildirs {
 }
 
 fn prepare(maildirs: &Maildirs, recipients: &[&str]) -> Result<Prepared, StorageError> {
-    maildirs.prepare(found(maildirs, recipients), || [LETTER].into_iter())
+    maildirs.prepare(found(maildirs, recipients), || [LETTER].into_iter()).and_then(Written::sync)
 }
 
 fn deliver(maildirs: &Maildirs, recipient: &str) -> bool {
     match prepare(maildirs, &[recipient]) {
-        Ok(prepared) => prepared.commit().unwrap() == 1,
+        Ok(prepared) => commit(prepared).unwrap() == 1,
         Err(StorageError::OverQuota(_)) => false,
         Err(e) => panic!("{e}"),
     }

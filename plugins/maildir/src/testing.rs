@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use nix::unistd::{getegid, geteuid};
 
 use crate::config::{Config, OverQuota};
+use crate::delivery::{CommitError, Prepared};
 use crate::line_ending::LineEnding;
 use crate::mailbox::Mailbox;
 use crate::maildirs::{Maildirs, SetupError};
+use crate::sync_once::SyncOnce;
 
 /// The maildirs of a configuration whose path lies below `root`.
 pub(crate) fn maildirs_at(root: &Path, path: &str, users: &str) -> Result<Maildirs, SetupError> {
@@ -26,7 +28,13 @@ pub(crate) fn config_at(root: &Path, path: &str, users: &str) -> Config {
         maildir_folder_separator: String::new(),
         maildir_quota: String::new(),
         maildir_over_quota: OverQuota::Defer,
+        save_workers_size: None,
     }
+}
+
+/// Delivers what has been prepared, alone.
+pub(crate) fn commit(prepared: Prepared) -> Result<u64, CommitError> {
+    prepared.move_to_new()?.sync(&mut SyncOnce::default())
 }
 
 /// Index and mailbox of some recipients, as `user@domain`.

@@ -5,17 +5,17 @@ use std::path::Path;
 use std::process::Command;
 
 use guerrilla_plugin_api::testkit::{Answer, Harness, InTransit, Mail, Session};
-use guerrilla_plugin_api::{Phase, Verdict};
+use guerrilla_plugin_api::{Batched, Phase, Verdict};
 use maildir::MailDir;
 
-fn maildir(root: &Path, users: &str) -> Harness<MailDir> {
+fn maildir(root: &Path, users: &str) -> Harness<Batched<MailDir>> {
     let path = format!("{}/[user]", root.display());
     let config = serde_json::json!({ "maildir_path": path, "maildir_user_map": users });
     Harness::new(config).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The same with these keys, too.
-fn maildir_with(root: &Path, users: &str, more: serde_json::Value) -> Harness<MailDir> {
+fn maildir_with(root: &Path, users: &str, more: serde_json::Value) -> Harness<Batched<MailDir>> {
     let mut config = more;
     config["maildir_path"] = format!("{}/[user]", root.display()).into();
     config["maildir_user_map"] = users.into();
@@ -28,7 +28,10 @@ fn mail(recipients: &[&str]) -> Mail {
 }
 
 /// The same from a client that hears of each recipient.
-fn by_lmtp<'a>(maildir: &'a Harness<MailDir>, recipients: &[&str]) -> InTransit<'a, MailDir> {
+fn by_lmtp<'a>(
+    maildir: &'a Harness<Batched<MailDir>>,
+    recipients: &[&str],
+) -> InTransit<'a, Batched<MailDir>> {
     maildir.connect(Session::new().lmtp()).begin(mail(recipients))
 }
 
@@ -70,6 +73,44 @@ print(inbox.list_folders())";
     let read = Command::new("python3").args(["-c", program]).arg(root.path().join("a")).output();
     let read = String::from_utf8(read.unwrap().stdout).unwrap();
     assert_eq!(read, "new x body\nnew x body\n['lists.rust']\n");
+}
+
+#[test]
+fn messages_that_wait_together_are_answered_each_for_itself() {
+    let root = tempfile::tempdir().unwrap();
+    // One writer, so that the others wait for it.
+    let maildir =
+        maildir_with(root.path(), "*=-1:-1", serde_json::json!({ "save_workers_size": 1 }));
+    fs::write(root.path().join("nowhere"), "").unwrap();
+    let users = ["a", "b", "nowhere", "gone", "a"];
+    // Some too large to be written together with others.
+    let large = "A line of forty octets and no more.....\r\n".repeat(40_000);
+    let body = |i: usize| if i.is_multiple_of(7) { large.as_str() } else { "body\r\n" };
+    let to = |i: usize| format!("{}@example.com", users[i % users.len()]);
+    let mut mails: Vec<_> =
+        (0..100).map(|i| maildir.begin(Mail::new().body(body(i)).to(&to(i)))).collect();
+    let saved: Vec<_> = mails.iter_mut().map(|mail| mail.submit(Phase::Save)).collect();
+    for (i, (mail, saved)) in mails.iter_mut().zip(saved).enumerate() {
+        let saved = saved.unwrap_or_else(|| mail.wait());
+        assert_eq!(saved.is_deferred(), users[i % users.len()] == "nowhere", "{i}: {saved:?}");
+    }
+    fs::remove_dir(root.path().join("gone/new")).unwrap();
+    let outcome = |i: usize| match users[i % users.len()] {
+        "nowhere" => Verdict::DEFER,
+        "b" => Verdict::REJECT,
+        _ => Verdict::CONTINUE,
+    };
+    let settled: Vec<_> =
+        mails.iter_mut().enumerate().map(|(i, mail)| mail.submit_settled(&outcome(i))).collect();
+    for (i, (mail, settled)) in mails.iter_mut().zip(settled).enumerate() {
+        let settled = settled.unwrap_or_else(|| mail.wait());
+        assert_eq!(settled.is_deferred(), users[i % users.len()] == "gone", "{i}: {settled:?}");
+    }
+    for (user, delivered) in [("a", 40), ("b", 0), ("gone", 0)] {
+        assert_eq!(count(root.path(), user, "new"), delivered, "{user}");
+        assert_eq!(count(root.path(), user, "tmp"), 0, "{user}");
+    }
+    assert_eq!(maildir.counter("delivered"), 40);
 }
 
 #[test]
@@ -272,7 +313,7 @@ fn a_configuration_that_cannot_be_used_is_explained_in_one_line() {
         ),
         (r#"{"maildir_path":"/m","maildir_user_map":"a=1:1,b=1:1:5M"}"#, "one quota"),
     ] {
-        let refused = Harness::<MailDir>::new(config).err().unwrap();
+        let refused = Harness::<Batched<MailDir>>::new(config).err().unwrap();
         assert!(refused.contains(says) && !refused.contains('\n'), "{refused}");
     }
 }

@@ -1,7 +1,7 @@
 //! The README tells the truth about the keys.
 
-use guerrilla_plugin_api::Plugin as _;
 use guerrilla_plugin_api::testkit::{Harness, check_keys_of_readme, example_of_readme};
+use guerrilla_plugin_api::{BatchPlugin as _, Batched};
 use maildir::MailDir;
 use serde_json::Value;
 
@@ -38,6 +38,6 @@ fn its_configuration_can_be_pasted() {
     let users = config["maildir_user_map"].as_str().unwrap();
     config["maildir_user_map"] =
         users.replace("1001:1001", "-1:-1").replace("1002:1002", "-1:-1").into();
-    Harness::<MailDir>::new(config).unwrap_or_else(|e| panic!("{e}"));
+    Harness::<Batched<MailDir>>::new(config).unwrap_or_else(|e| panic!("{e}"));
     assert!(root.path().join("bob/Maildir/new").is_dir());
 }
