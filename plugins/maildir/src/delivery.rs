@@ -25,7 +25,7 @@
 //! is dirty on it.
 //!
 //! A message for one maildir keeps that one open from one half to the other, for opening it anew would be nearly half of the
-//! message's system calls. Otherwise no handle is open between the halves.
+//! message's system calls; messages that are written together for one maildir share it. Otherwise no handle is open between the halves.
 //!
 //! Limits: at most [`GROUP`] files or directories, and the handles of one maildir, are open at a time for a message; between
 //! the halves those of [`MOST_KEPT`] messages.
@@ -43,6 +43,7 @@ use crate::directory::{Directory, StorageError, failed, give};
 use crate::leftovers::Leftovers;
 use crate::line_ending::LineEnding;
 use crate::mailbox::{Mailbox, NEW, OpenMailbox, TMP};
+use crate::opened::Found;
 use crate::quota::Quota;
 use crate::reservations::{Reservation, Reservations};
 use crate::sync_once::SyncOnce;
@@ -60,7 +61,7 @@ impl Prepared {
     pub(crate) fn write<'m, I: Iterator<Item = &'m [u8]>>(
         addressed: Vec<Addressed>,
         Means { names, ending, room, kept, leftovers }: Means<'_>,
-        open: impl Fn(Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError>,
+        mut open: impl FnMut(Mailbox) -> Result<Found, StorageError>,
         pieces: impl Fn() -> I,
     ) -> Result<Written, StorageError> {
         leftovers.sweep();
@@ -147,11 +148,11 @@ impl Prepared {
         unwanted.filter_map(|copy| self.leftovers.take_back(copy).err()).collect()
     }
 
-    /// The directories that are to be synced, of the last group; those of the others are.
-    fn move_all(&mut self) -> Result<Vec<Directory>, StorageError> {
-        let mut moved = Vec::new();
+    /// The maildirs whose `new` is to be synced, of the last group; those of the others are.
+    fn move_all(&mut self) -> Result<Vec<Arc<OpenMailbox>>, StorageError> {
+        let mut moved: Vec<Arc<OpenMailbox>> = Vec::new();
         for group in self.copies.chunks_mut(GROUP) {
-            mem::take(&mut moved).iter().try_for_each(Directory::sync)?;
+            mem::take(&mut moved).iter().try_for_each(|opened| opened.new.sync())?;
             moved = group.iter_mut().map(Copy::deliver).collect::<Result<Vec<_>, _>>()?;
         }
         Ok(moved)
@@ -164,7 +165,7 @@ impl Prepared {
         for group in self.copies.chunks_mut(GROUP) {
             let moved: Vec<_> = group.iter_mut().map(Copy::deliver).collect();
             for (moved, index) in moved.into_iter().zip(indices.by_ref()) {
-                if let Err(cause) = moved.and_then(|new| new.sync()) {
+                if let Err(cause) = moved.and_then(|opened| opened.new.sync()) {
                     causes.insert(index, cause);
                 }
             }
@@ -215,13 +216,13 @@ impl From<Prepared> for Written {
 #[derive(Debug)]
 pub(crate) struct Moved {
     prepared: Prepared,
-    unsynced: Vec<Directory>,
+    unsynced: Vec<Arc<OpenMailbox>>,
 }
 
 impl Moved {
     /// Delivers them. When this returns `Ok` they are in `new`, for good; else they are nowhere.
     pub(crate) fn sync(mut self, once: &mut SyncOnce) -> Result<u64, CommitError> {
-        match self.unsynced.iter().try_for_each(|directory| once.sync(directory)) {
+        match self.unsynced.iter().try_for_each(|opened| once.sync(&opened.new)) {
             Ok(()) => {
                 let copies = &mut self.prepared.copies;
                 let delivered = copies.len() as u64;
@@ -232,8 +233,8 @@ impl Moved {
         }
     }
 
-    /// How many directories it has open.
-    pub(crate) fn open_directories(&self) -> usize {
+    /// How many maildirs it has open.
+    pub(crate) fn open_maildirs(&self) -> usize {
         self.unsynced.len()
     }
 }
@@ -262,7 +263,7 @@ pub(crate) struct KeptHandles(Arc<()>);
 
 impl KeptHandles {
     /// Keeps it open unless [`MOST_KEPT`] are. Threads that ask at the same moment may make it a few more.
-    fn keep(&self, opened: OpenMailbox) -> Option<Kept> {
+    fn keep(&self, opened: Arc<OpenMailbox>) -> Option<Kept> {
         let is_room = Arc::strong_count(&self.0) <= MOST_KEPT;
         is_room.then(|| Kept { opened, _counted: Arc::clone(&self.0) })
     }
@@ -271,7 +272,7 @@ impl KeptHandles {
 /// A maildir that stays open.
 #[derive(Debug)]
 struct Kept {
-    opened: OpenMailbox,
+    opened: Arc<OpenMailbox>,
     _counted: Arc<()>,
 }
 
@@ -313,14 +314,14 @@ impl Copy {
     }
 
     /// Moves it to where readers find it; that is to be synced.
-    fn deliver(&mut self) -> Result<Directory, StorageError> {
-        let OpenMailbox { tmp, new } = match self.open.take() {
+    fn deliver(&mut self) -> Result<Arc<OpenMailbox>, StorageError> {
+        let opened = match self.open.take() {
             Some(kept) => kept.opened,
-            None => self.mailbox.open()?,
+            None => Arc::new(self.mailbox.open()?),
         };
-        tmp.rename(&self.name, &new, &self.final_name())?;
+        opened.tmp.rename(&self.name, &opened.new, &self.final_name())?;
         self.place = Place::New;
-        Ok(new)
+        Ok(opened)
     }
 
     /// Closes its maildir: it may have to wait long for being taken back.

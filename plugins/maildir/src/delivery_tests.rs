@@ -5,13 +5,16 @@ use std::process::Command;
 
 use super::*;
 use crate::maildirs::Maildirs;
+use crate::opened::Opened;
 use crate::testing::{a_user, commit, files_below, found, maildirs_at, own, ownership};
 
 const MAIL: [&[u8]; 2] = [b"Received: here\r\n", b"Subject: x\r\n\r\nbody\r\n"];
 const STORED: &str = "Received: here\nSubject: x\n\nbody\n";
 
 fn prepare(maildirs: &Maildirs, recipients: &[&str]) -> Result<Prepared, StorageError> {
-    maildirs.prepare(found(maildirs, recipients), || MAIL.into_iter()).and_then(Written::sync)
+    maildirs
+        .prepare(&mut Opened::default(), found(maildirs, recipients), || MAIL.into_iter())
+        .and_then(Written::sync)
 }
 
 fn everybody(root: &Path) -> Maildirs {
@@ -238,7 +241,10 @@ fn a_full_disk_leaves_nothing_behind() {
 
     let body = vec![b'x'; 400 << 10];
     let pieces: [&[u8]; 1] = [&body];
-    let full = maildirs.prepare(found(&maildirs, &["a@d", "b@d", "c@d"]), || pieces.into_iter());
+    let full =
+        maildirs.prepare(&mut Opened::default(), found(&maildirs, &["a@d", "b@d", "c@d"]), || {
+            pieces.into_iter()
+        });
     let full = full.unwrap_err();
     assert!(full.is_full(), "{full}");
     assert_eq!(files_below(root.path()), before);
@@ -254,7 +260,10 @@ fn a_file_that_cannot_grow_leaves_nothing_behind() {
     let maildirs = everybody(root.path());
     let body = vec![b'x'; 400 << 10];
     let pieces: [&[u8]; 1] = [&body];
-    let written = maildirs.prepare(found(&maildirs, &["a@d", "b@d"]), || pieces.into_iter());
+    let written =
+        maildirs.prepare(&mut Opened::default(), found(&maildirs, &["a@d", "b@d"]), || {
+            pieces.into_iter()
+        });
     if std::env::var_os(SMALL_FILES).is_some() {
         assert!(written.unwrap_err().to_string().starts_with("cannot write"));
         assert_eq!(files_below(root.path()).len(), 0);

@@ -8,7 +8,7 @@ use crate::delivery::GROUP;
 pub(crate) struct Group<T> {
     /// With what was done for each.
     pub(crate) mails: Vec<(Held, T)>,
-    /// Files or directories that they have open.
+    /// Files or maildirs that they have open.
     open: usize,
     bytes: usize,
 }
@@ -42,7 +42,7 @@ pub(crate) fn small_first(batch: Batch) -> impl Iterator<Item = Held> {
     mails.into_iter().map(|(_, held)| held)
 }
 
-/// The files that a message may have open at a time, and its bytes in all of them.
+/// The files or maildirs that a message may have open at a time, and its bytes in all of them.
 pub(crate) fn needs(txn: &Transaction<'_>) -> (usize, usize) {
     let copies = txn.recipients().len();
     (copies.min(GROUP), txn.body().len().saturating_mul(copies))

@@ -13,8 +13,9 @@ use crate::directory::{Directory, StorageError};
 use crate::folder::{BadSeparator, FolderSeparator};
 use crate::leftovers::Leftovers;
 use crate::line_ending::LineEnding;
-use crate::mailbox::{Mailbox, OpenMailbox};
+use crate::mailbox::Mailbox;
 use crate::mailbox_name::{self, BadName};
+use crate::opened::{Found, Opened};
 use crate::ownership::Identity;
 use crate::path_template::{PathTemplate, PathTemplateError};
 use crate::quota::{BadQuota, Quota};
@@ -102,8 +103,10 @@ impl Maildirs {
     }
 
     /// Writes a copy for each recipient, given by index and mailbox, and one only where several share a mailbox.
+    /// `opened` is what earlier messages of the batch have opened.
     pub(crate) fn prepare<'m, I: Iterator<Item = &'m [u8]>>(
         &self,
+        opened: &mut Opened,
         recipients: Vec<(usize, Mailbox)>,
         pieces: impl Fn() -> I,
     ) -> Result<Written, StorageError> {
@@ -126,7 +129,12 @@ impl Maildirs {
             kept: &self.kept,
             leftovers: &self.leftovers,
         };
-        Prepared::write(addressed, means, |mailbox| self.open(mailbox), pieces)
+        let is_alone = addressed.len() == 1;
+        let open = |mailbox| match is_alone {
+            true => opened.find_or(mailbox, |mailbox| self.open(mailbox)),
+            false => self.open(mailbox),
+        };
+        Prepared::write(addressed, means, open, pieces)
     }
 
     /// Takes back what could not be taken back before.
@@ -135,7 +143,7 @@ impl Maildirs {
     }
 
     /// Opens a mailbox, making what is missing. It is the inbox where a folder is one too many.
-    fn open(&self, mailbox: Mailbox) -> Result<(Mailbox, OpenMailbox), StorageError> {
+    fn open(&self, mailbox: Mailbox) -> Result<Found, StorageError> {
         let opened = match mailbox.open() {
             Err(e) if e.is_missing() || matches!(e, StorageError::Foreign { .. }) => {
                 let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,7 +153,7 @@ impl Maildirs {
         };
         match opened {
             Err(StorageError::TooManyFolders(_)) => self.open(mailbox.in_folder(None)),
-            done => Ok((mailbox, done?)),
+            done => Ok((mailbox, Arc::new(done?))),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::testing::{a_user, commit, config_at, files_below, found, maildirs_at,
 
 fn deliver(maildirs: &Maildirs, to: Vec<(usize, Mailbox)>) -> u64 {
     let pieces: [&[u8]; 1] = [b"x"];
-    let written = maildirs.prepare(to, || pieces.into_iter()).unwrap();
+    let written = maildirs.prepare(&mut Opened::default(), to, || pieces.into_iter()).unwrap();
     commit(written.sync().unwrap()).unwrap()
 }
 
@@ -119,7 +119,9 @@ fn a_client_cannot_name_its_way_into_a_foreign_directory() {
     // Somebody else's, from where the catch-all's user stands: as root, root's; else that of any other uid.
     let map = format!("*={}:{own_gid}", own_uid + 4242);
     let maildirs = maildirs_at(root.path(), "[user]", &map).unwrap();
-    let refused = maildirs.prepare(found(&maildirs, &["Backup@d"]), || [&b"x"[..]].into_iter());
+    let refused = maildirs.prepare(&mut Opened::default(), found(&maildirs, &["Backup@d"]), || {
+        [&b"x"[..]].into_iter()
+    });
     assert!(matches!(refused, Err(StorageError::Foreign { .. })), "{refused:?}");
     assert_eq!(fs::read_dir(root.path().join("backup")).unwrap().count(), 0);
 }

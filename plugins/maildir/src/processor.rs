@@ -16,6 +16,7 @@ use crate::directory::StorageError;
 use crate::group::{Group, needs, small_first};
 use crate::mailbox::Mailbox;
 use crate::maildirs::{Maildirs, Unknown};
+use crate::opened::Opened;
 use crate::ownership::Identity;
 use crate::replies::{full, refusal, storage_trouble};
 use crate::reservations::is_known_to_be_full;
@@ -97,13 +98,13 @@ impl BatchPlugin for MailDir {
     }
 
     fn save_batch(&self, batch: Batch) {
-        let mut group = Group::default();
+        let (mut group, mut opened) = (Group::default(), Opened::default());
         for mut held in small_first(batch) {
             let (files, bytes) = needs(&held.transaction());
             if group.is_full_for(files, bytes) {
                 self.sync_written(mem::take(&mut group));
             }
-            match self.write(&mut held.transaction()) {
+            match self.write(&mut held.transaction(), &mut opened) {
                 Ok(written) => group.push(written.open_files(), bytes, held, written),
                 Err(verdict) => held.complete(verdict),
             }
@@ -114,12 +115,12 @@ impl BatchPlugin for MailDir {
     fn settled_batch(&self, batch: Batch) {
         let mut group = Group::default();
         for mut held in batch {
-            let (directories, _) = needs(&held.transaction());
-            if group.is_full_for(directories, 0) {
+            let (maildirs, _) = needs(&held.transaction());
+            if group.is_full_for(maildirs, 0) {
                 self.sync_moved(mem::take(&mut group));
             }
             match self.settle(held.transaction()) {
-                Ok(moved) => group.push(moved.open_directories(), 0, held, moved),
+                Ok(moved) => group.push(moved.open_maildirs(), 0, held, moved),
                 Err(verdict) => held.complete(verdict),
             }
         }
@@ -137,16 +138,16 @@ impl BatchPlugin for MailDir {
 
 impl MailDir {
     /// Writes the copies of a message; or what the client hears.
-    fn write(&self, txn: &mut Transaction<'_>) -> Result<Written, Verdict> {
+    fn write(&self, txn: &mut Transaction<'_>, opened: &mut Opened) -> Result<Written, Verdict> {
         if txn.note(Scope::Mail, &self.note).is_some() {
             self.host.error(format_args!("the chain names this processor twice; name it once"));
             return Err(Verdict::DEFER);
         }
         let mailboxes = self.mailboxes(txn)?;
         if txn.answers_each() {
-            self.prepare_each(txn, mailboxes)
+            self.prepare_each(txn, mailboxes, opened)
         } else {
-            self.prepare_all(txn, mailboxes)
+            self.prepare_all(txn, mailboxes, opened)
         }
     }
 
@@ -240,9 +241,10 @@ impl MailDir {
         &self,
         txn: &Transaction<'_>,
         mailboxes: Vec<(usize, Mailbox)>,
+        opened: &mut Opened,
     ) -> Result<Written, Verdict> {
         let several = mailboxes.len() > 1;
-        self.maildirs.prepare(mailboxes, || txn.message()).map_err(|e| {
+        self.maildirs.prepare(opened, mailboxes, || txn.message()).map_err(|e| {
             let verdict = self.failed(txn, &e);
             // One full mailbox is no reason to refuse the others for good: at the next try RCPT tells them apart.
             if several && e.is_over_quota() { full(OverQuota::Defer) } else { verdict }
@@ -254,6 +256,7 @@ impl MailDir {
         &self,
         txn: &mut Transaction<'_>,
         mailboxes: Vec<(usize, Mailbox)>,
+        opened: &mut Opened,
     ) -> Result<Written, Verdict> {
         let mut groups: Vec<Vec<(usize, Mailbox)>> = Vec::new();
         for (index, mailbox) in mailboxes {
@@ -267,7 +270,7 @@ impl MailDir {
         let mut trouble = None;
         for group in groups {
             let recipients: Vec<usize> = group.iter().map(|(index, _)| *index).collect();
-            match self.maildirs.prepare(group, || txn.message()).and_then(Written::sync) {
+            match self.maildirs.prepare(opened, group, || txn.message()).and_then(Written::sync) {
                 Ok(prepared) => match &mut all {
                     Some(all) => all.absorb(prepared),
                     None => all = Some(prepared),

@@ -4,6 +4,7 @@ use std::path::Path;
 use super::*;
 use crate::delivery::{Prepared, Written};
 use crate::maildirs::Maildirs;
+use crate::opened::Opened;
 use crate::testing::{commit, config_at, files_below, found};
 
 const LETTER: &[u8] = b"Subject: x\r\n\r\nbody\r\n";
@@ -19,7 +20,9 @@ fn maildirs(root: &Path, quota: &str) -> Maildirs {
 }
 
 fn prepare(maildirs: &Maildirs, recipients: &[&str]) -> Result<Prepared, StorageError> {
-    maildirs.prepare(found(maildirs, recipients), || [LETTER].into_iter()).and_then(Written::sync)
+    maildirs
+        .prepare(&mut Opened::default(), found(maildirs, recipients), || [LETTER].into_iter())
+        .and_then(Written::sync)
 }
 
 fn deliver(maildirs: &Maildirs, recipient: &str) -> bool {
