@@ -19,7 +19,6 @@ use tokio::time::{Instant, Sleep};
 use super::account;
 use super::admission::Permit;
 use super::buffers::Buffers;
-use super::decided::fault_of_ours;
 use super::dialogue::{Asking, Dialogue};
 use super::ended::Ended;
 use super::panics::poll_caught;
@@ -30,6 +29,7 @@ use super::wire::Wire;
 use crate::mail::Transaction;
 
 mod greeting;
+mod saying;
 
 pub(super) struct Connection {
     server: Arc<Server>,
@@ -129,28 +129,6 @@ impl Connection {
         }
     }
 
-    /// Says goodbye after a fault of ours. What was to be said before it is lost, and so is the transaction: nothing of it
-    /// was acknowledged.
-    fn apologise(&mut self) {
-        if matches!(self.session.waiting(), Waiting::Handshake) {
-            // Words in the clear would be taken for a part of the handshake.
-            return;
-        }
-        let mut out = Vec::new();
-        self.session.disconnect(&fault_of_ours(), &mut out);
-        // The client may be gone, or slow: that is no reason to do more.
-        let _ = self.wire.write_now(&out);
-    }
-
-    /// Lets the last reply arrive. The end of the server waits for nobody who has had it.
-    async fn linger(&mut self) {
-        tokio::select! {
-            biased;
-            () = self.wire.linger() => {}
-            () = self.server.stop.begun() => {}
-        }
-    }
-
     async fn converse(&mut self, mut txn: Box<Transaction>) -> (Box<Transaction>, Ended) {
         let mut buffers = Buffers::borrow();
         if self.server.greet_delay.is_some()
@@ -190,27 +168,30 @@ impl Connection {
     /// Lets the session take in what has come, up to where something is to be waited for.
     fn advance(&mut self, buffers: &mut Buffers, txn: &mut Transaction) -> Pending {
         let (input, output) = buffers.both();
-        let waiting = self.session.waiting();
         let mut commands = CommandCounts::default();
-        let (mut last, mut step) = self.session.receive_counting(input, output, &mut commands);
-        let mut taken = last;
+        let mut taken = 0;
         // Where lines begin with dots there are millions of pieces in a mail: what is done once for all that has come in
         // is not done for each.
-        while let Step::Body(bytes) = step {
+        let step = loop {
+            let waiting = self.session.waiting();
+            let rest = &input[taken..];
+            let (read, step) = self.session.receive_counting(rest, output, &mut commands);
+            taken += read;
+            if self.server.shown.watchers.any() && read > 0 {
+                self.server.shown.watchers.heard(&txn.client, waiting, &rest[..read]);
+            }
+            let Step::Body(bytes) = step else {
+                self.turn += read as u64 * COMMAND_WEIGHT;
+                break step;
+            };
             self.received += bytes.len() as u64;
-            self.turn += last as u64 + PIECE_WEIGHT;
+            self.turn += read as u64 + PIECE_WEIGHT;
             self.dialogue.body(bytes, txn);
-            (last, step) = self.session.receive_counting(&input[taken..], output, &mut commands);
-            taken += last;
-        }
+        };
         if taken > 0 {
             self.server.tally().heard(&commands);
-            if self.server.shown.watchers.any() {
-                self.server.shown.watchers.heard(&txn.client, waiting, &input[..taken]);
-            }
+            self.progressed = true;
         }
-        self.progressed |= taken > 0;
-        self.turn += last as u64 * COMMAND_WEIGHT;
         let (pending, known) = match step {
             // All of them are taken in above.
             Step::Body(_) => (Pending::Nothing, None),
@@ -345,33 +326,6 @@ impl Connection {
             () = self.server.stop.begun() => {}
         }
         Ok(())
-    }
-
-    /// Writes all replies at once.
-    async fn flush(&mut self, buffers: &mut Buffers) -> Result<(), Ended> {
-        if buffers.output.is_empty() {
-            return Ok(());
-        }
-        let tally = self.server.tally();
-        tally.said(&buffers.output);
-        let written = self.wire.write_now(&buffers.output).map_err(Ended::Failed)?;
-        if written < buffers.output.len() {
-            Box::pin(self.write_slowly(&buffers.output[written..])).await?;
-        }
-        buffers.output.clear();
-        Ok(())
-    }
-
-    /// A client that reads its replies slowly must read as fast as it must send.
-    async fn write_slowly(&mut self, rest: &[u8]) -> Result<(), Ended> {
-        let patience = self.server.patience.for_reading(rest.len());
-        match tokio::time::timeout(patience, self.wire.write_all(rest)).await {
-            Ok(written) => written.map_err(Ended::Failed),
-            Err(_) => {
-                self.server.tally().overstepped(Overstepped::Idle);
-                Err(Ended::Closed(CloseReason::TimedOut))
-            }
-        }
     }
 }
 

@@ -116,6 +116,12 @@ fn trace_shows_one_peer_and_no_secrets() {
     client.expect("AUTH PLAIN AGFubgBodW50ZXIy", "50");
     client.expect("aHVudGVyMg==", "500");
     client.mail("a@example.com", &["test@example.test"], "Subject: hunter2\r\n\r\nhunter2\r\n");
+    client.expect("MAIL FROM:<b@example.com>", "250");
+    client.expect("RCPT TO:<test@example.test>", "250");
+    // What stands behind a chunk in the same bytes is not told from it: rather a command too few than a secret.
+    client.send("BDAT 7\r\nhunter2BDAT 9 LAST\r\nhunter2\r\n");
+    client.expect_reply("250");
+    client.expect_reply("250");
     client.expect("QUIT", "221");
     trace.stdout.wait_for("-- closed reason=Quit");
     let shown = trace.stdout.text();
@@ -127,6 +133,8 @@ fn trace_shows_one_peer_and_no_secrets() {
         "C: AUTH [23 bytes]",
         "C: [12 bytes that are no command]",
         "C: MAIL FROM:<a@example.com>",
+        "C: BDAT 7\n",
+        "C: [7 bytes of a message]",
         "S: 354 ",
         " bytes of a message]",
         "S: 250 2.0.0 OK: queued as ",
