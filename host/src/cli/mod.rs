@@ -7,6 +7,7 @@ mod ask;
 mod config;
 mod generate;
 mod plugins;
+mod say;
 mod serve;
 mod version;
 
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::plugins::{Prober, attribute_crashes, end_is_expected, probe, probe_with};
+use say::{complain, is_lost, note, say};
 
 /// Receives mail by SMTP and hands it to a chain of processors.
 #[derive(Debug, Parser)]
@@ -62,7 +64,7 @@ enum Command {
     },
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 struct ServeArgs {
     /// The config file [default: goguerrilla.conf, goguerrilla.conf.json]
     #[arg(short, long, value_name = "FILE")]
@@ -91,7 +93,7 @@ pub fn run() -> ExitCode {
     }
     let code = obey();
     end_is_expected();
-    code
+    if is_lost() { ExitCode::FAILURE } else { code }
 }
 
 fn obey() -> ExitCode {
@@ -117,9 +119,4 @@ fn obey() -> ExitCode {
         Command::Generate { dir } => generate::run(&dir),
         Command::Probe { file } => probe::child(&file),
     }
-}
-
-/// Says what went wrong, on one or several lines.
-fn complain(what: impl std::fmt::Display) {
-    eprintln!("guerrillad: {what}");
 }

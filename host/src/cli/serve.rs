@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::task;
 
 mod footing;
 mod signals;
 
 use super::{CONFIG, ServeArgs, complain};
-use crate::config::{Change, Config, ConfigError, Loaded, default_path};
+use crate::config::{Change, Config, ConfigError, Loaded, LogTarget, default_path};
 use crate::daemon::{Daemon, Ended, PidFile, PidFileError, PluginWatch, StartError};
 use crate::observe::Log;
 use crate::service::manager::Manager;
@@ -43,6 +44,7 @@ pub(super) fn run(args: &ServeArgs, verbose: bool) -> ExitCode {
         }
     };
     log.install();
+    let logs_to_stderr = config.log.target == LogTarget::Stderr;
     for note in notes {
         tracing::warn!("{note}");
     }
@@ -66,8 +68,13 @@ pub(super) fn run(args: &ServeArgs, verbose: bool) -> ExitCode {
     let code = match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            tracing::error!("{}", failure.why);
-            complain(&failure.why);
+            for line in failure.why.lines() {
+                tracing::error!("{line}");
+            }
+            // Once is enough where both go to the same place.
+            if !logs_to_stderr {
+                complain(&failure.why);
+            }
             ExitCode::from(failure.code)
         }
     };
@@ -120,7 +127,16 @@ async fn live(
     tracing::info!("guerrillad {} starting", env!("CARGO_PKG_VERSION"));
     raise_file_limit();
     let mut watch = PluginWatch::of(&config);
-    let daemon = Daemon::builder().config(config).log(log.clone()).handover(handover).start()?;
+    let builder = Daemon::builder().config(config).log(log.clone()).handover(handover);
+    let starting = task::spawn_blocking(move || builder.start());
+    let daemon = tokio::select! {
+        biased;
+        name = signals.end() => {
+            tracing::info!("{name} before it has begun to serve: ended");
+            return Ok(());
+        }
+        started = starting => started.map_err(|lost| StartError::Threads(lost.into()))??,
+    };
     let mut requests = daemon.reload_requests();
     tracing::info!("ready");
     tokio::spawn(watchdog::feed(manager.clone(), daemon.pulse()));
@@ -219,7 +235,15 @@ impl Running<'_> {
     }
 
     async fn try_reload(&mut self) -> Result<Vec<String>, String> {
-        let (config, notes) = self.usable(configuration(self.args))?;
+        // The file may be on a disk that does not answer: signals are obeyed all the same.
+        let args = self.args.clone();
+        let read = task::spawn_blocking(move || configuration(&args)).await;
+        let (config, notes) = match read {
+            Ok(read) => self.usable(read)?,
+            Err(lost) => {
+                return self.usable(Err(format!("the configuration was not read: {lost}")));
+            }
+        };
         for note in notes {
             tracing::warn!("{note}");
         }

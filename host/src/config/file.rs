@@ -1,8 +1,11 @@
 //! The file itself: where it is, and its text.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::problem::{ConfigError, Problem};
 
@@ -64,9 +67,18 @@ pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
+/// Opens it without waiting for somebody to open the other end of a named pipe: one that nobody writes to is empty.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    // Whoever has the other end (`-c <(generate)`) may take his time.
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))?;
+    Ok(file)
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
+    open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LONGEST_FILE {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,

@@ -196,7 +196,7 @@ impl Daemon {
         let prepared = task::spawn_blocking(move || {
             prepare(&wanted, &present, threads()).map(|prepared| (prepared, present))
         });
-        let prepared = prepared.await.map_err(|lost| StartError::Threads(lost.into()))?;
+        let prepared = prepared.await.unwrap_or_else(|lost| Err(StartError::Threads(lost.into())));
         self.observed.reloads.note(prepared.is_ok());
         let (prepared, present) = prepared?;
         let changes = self.put(config, prepared, &present);

@@ -168,7 +168,7 @@ fn read_owner(text: &str) -> io::Result<Owner> {
 /// What to do about it.
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "; stop the program that has it, or change listen_interface",
+        io::ErrorKind::AddrInUse => "; stop the program that has it, or listen elsewhere",
         io::ErrorKind::PermissionDenied => {
             "; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE"
         }

@@ -61,10 +61,24 @@ struct Outputs {
 
 /// A log cannot be written where it is configured to go.
 #[derive(Debug, thiserror::Error)]
-#[error("log_file: cannot open {}: {source}; check the directory and its owner, or use \"stderr\"", path.display())]
+#[error("log_file: cannot open {}: {source}; {}", path.display(), self.hint())]
 pub struct LogError {
     pub(super) path: PathBuf,
     pub(super) source: io::Error,
+}
+
+impl LogError {
+    /// What to do about it.
+    fn hint(&self) -> &'static str {
+        match self.source.raw_os_error() {
+            Some(libc::ENXIO) => {
+                "it is a socket, or a pipe that nobody reads; \"stderr\" is the way to the daemon's own"
+            }
+            // No more threads are to be had; files do not say this.
+            Some(libc::EAGAIN) => "it needs a thread: allow more (ulimit -u, TasksMax)",
+            _ => "check the directory and its owner, or use \"stderr\"",
+        }
+    }
 }
 
 /// Settings that will work: every file is open.

@@ -11,7 +11,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use super::LogError;
@@ -35,6 +37,16 @@ impl Output {
             LogTarget::Stdout => Box::new(io::stdout()),
             LogTarget::File(path) => Box::new(BufWriter::new(append(path)?)),
         };
+        // Where no more threads are to be had, the queue would panic.
+        let threads = thread::Builder::new().name("log".to_owned()).spawn(|| ());
+        threads.map_err(|source| LogError {
+            path: match target {
+                LogTarget::File(path) => path.clone(),
+                LogTarget::Stdout => "stdout".into(),
+                LogTarget::Stderr | LogTarget::Off => "stderr".into(),
+            },
+            source,
+        })?;
         Ok(Some(Arc::new(Self::over(target, writer, form))))
     }
 
@@ -127,12 +139,18 @@ impl Write for Emptying {
 }
 
 fn append(path: &Path) -> Result<File, LogError> {
-    OpenOptions::new()
+    // A named pipe that nobody reads is an error at once, and not a daemon that waits for a reader.
+    let opened = OpenOptions::new()
         .create(true)
         .append(true)
         .mode(0o640)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
         .open(path)
-        .map_err(|source| LogError { path: path.to_owned(), source })
+        .and_then(|file| {
+            fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+            Ok(file)
+        });
+    opened.map_err(|source| LogError { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

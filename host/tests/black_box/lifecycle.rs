@@ -55,7 +55,7 @@ fn a_port_that_is_taken() {
             Setup::without_plugins().server("listen_interface", address.as_str()).refused();
         assert_eq!(code, Some(1));
         let [line] = &lines[..] else { panic!("not one line: {lines:?}") };
-        for part in ["servers[0].listen_interface", &address, "change listen_interface"] {
+        for part in ["servers[0].listen_interface", &address, "listen elsewhere"] {
             assert!(line.contains(part), "{part} in {line}");
         }
     }

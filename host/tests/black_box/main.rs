@@ -30,6 +30,7 @@ mod log_files;
 mod maildir_faults;
 mod memory;
 mod named_files;
+mod odd_places;
 mod outside_workspace;
 mod pace;
 mod plugin_crash;

@@ -11,7 +11,7 @@ use nix::sys::signal::{Signal, kill};
 use serde::Deserialize;
 
 use super::{Which, http};
-use crate::cli::complain;
+use crate::cli::{complain, say};
 use crate::config::Listen;
 use crate::daemon::PidFile;
 
@@ -29,7 +29,7 @@ pub(in crate::cli) fn reload(args: &ReloadArgs) -> ExitCode {
     match try_reload(args) {
         Ok(lines) => {
             for line in lines {
-                println!("{line}");
+                say(line);
             }
             ExitCode::SUCCESS
         }

@@ -9,7 +9,7 @@ use clap::Args;
 use super::rates::Between;
 use super::{Which, amount, http};
 use crate::admin::{Counts, Status};
-use crate::cli::complain;
+use crate::cli::{complain, say};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct StatusArgs {
@@ -29,9 +29,9 @@ pub(in crate::cli) fn status(args: &StatusArgs) -> ExitCode {
     match asked {
         Ok((status, text)) => {
             if args.json {
-                println!("{text}");
+                say(text);
             } else {
-                print!("{}", screen(&status));
+                say(screen(&status).trim_end());
             }
             if status.ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }

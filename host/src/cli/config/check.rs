@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{ConfigFile, locate};
-use crate::cli::CONFIG;
+use crate::cli::{CONFIG, say};
 use crate::config::{Config, ConfigError, Problem, read_text};
 use crate::daemon::Examination;
 
@@ -13,7 +13,7 @@ use crate::daemon::Examination;
 pub(super) fn run(file: &ConfigFile, json: bool) -> ExitCode {
     let report = Report::of(file);
     if json {
-        println!("{:#}", report.json());
+        say(format_args!("{:#}", report.json()));
     } else {
         report.print();
     }
@@ -66,13 +66,13 @@ impl Report {
     fn print(&self) {
         let Self { origin, problems, warnings } = self;
         for problem in problems {
-            println!("{origin}: error: {problem}");
+            say(format_args!("{origin}: error: {problem}"));
         }
         for warning in warnings {
-            println!("{origin}: warning: {warning}");
+            say(format_args!("{origin}: warning: {warning}"));
         }
         if problems.is_empty() {
-            println!("{origin}: ok");
+            say(format_args!("{origin}: ok"));
         }
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::locate;
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, note, say};
 use crate::config::{Config, migrate, read_text};
 
 /// Prints the file; on stderr what was changed, and what is still to be done by hand.
@@ -28,14 +28,14 @@ pub(super) fn run(config: Option<&Path>) -> ExitCode {
             return ExitCode::from(CONFIG);
         }
     };
-    for note in notes {
-        eprintln!("{origin}: {note}");
+    for remark in notes {
+        note(format_args!("{origin}: {remark}"));
     }
     let migrated = migrated.to_string();
     let (_, problems, warnings) = Config::examine(&migrated);
     for left in problems.iter().chain(&warnings) {
-        eprintln!("{origin}: still to do: {left}");
+        note(format_args!("{origin}: still to do: {left}"));
     }
-    println!("{migrated}");
+    say(migrated);
     ExitCode::SUCCESS
 }

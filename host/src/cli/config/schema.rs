@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, say};
 use crate::config::{Config, Described, json_schema};
 use crate::daemon::offered;
 
@@ -23,6 +23,6 @@ pub(super) fn run(plugins_dir: Option<PathBuf>) -> ExitCode {
         names: processor.names().collect(),
         schema: &processor.config_schema,
     });
-    println!("{:#}", json_schema(&known.collect::<Vec<_>>()));
+    say(format_args!("{:#}", json_schema(&known.collect::<Vec<_>>())));
     ExitCode::SUCCESS
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::mask::masked;
 use super::{ConfigFile, locate};
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, say};
 use crate::config::{Config, Loaded, ProcessorSection, written};
 use crate::daemon::offered;
 
@@ -49,6 +49,6 @@ pub(super) fn run(file: &ConfigFile) -> ExitCode {
         }
         masked(key, value, &schemas)
     };
-    println!("{}", written(&config, &setting));
+    say(written(&config, &setting));
     ExitCode::SUCCESS
 }

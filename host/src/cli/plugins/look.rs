@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, say};
 use crate::daemon::builtins;
 use crate::plugins;
 
@@ -41,9 +41,9 @@ pub(super) fn inspect(file: &Path, json: bool) -> ExitCode {
 
 fn print<T: std::fmt::Display + Serialize>(what: &T, json: bool) {
     match json.then(|| serde_json::to_string_pretty(what)) {
-        Some(Ok(text)) => println!("{text}"),
+        Some(Ok(text)) => say(text),
         Some(Err(error)) => complain(error),
-        None => println!("{what}"),
+        None => say(what),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use guerrilla_plugin_abi::{Blocking, Phase};
 
 use super::settings::processor_behind;
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, say};
 use crate::config::{Config, Gateway, default_path};
 use crate::daemon::builtins;
 use crate::pipeline::{chains, misfits};
@@ -27,26 +27,26 @@ pub(super) fn run(config: Option<PathBuf>, plugins_dir: Option<PathBuf>) -> Exit
     let mut code = ExitCode::SUCCESS;
     let mut unfit = Vec::new();
     for (key, phase, chain) in chains(&gateway) {
-        println!("{key}");
+        say(key);
         if chain.names.is_empty() {
-            println!("     nobody is asked");
+            say("     nobody is asked");
         }
         for (place, name) in chain.names.iter().enumerate() {
             let section = gateway.section(name);
             let meant = processor_behind(section, name);
             match offers.iter().find(|offer| offer.processor.answers_to(meant)) {
                 Some(offer) if offer.processor.phases.contains(&phase) => {
-                    println!("  {:>2} {}", place + 1, offer.line(name, phase));
+                    say(format_args!("  {:>2} {}", place + 1, offer.line(name, phase)));
                     let found = misfits(&gateway, section, &offer.processor, &offer.origin);
                     unfit.extend(found.iter().map(ToString::to_string));
                 }
                 Some(offer) => {
-                    println!("  {:>2} {name}: takes no part in this phase", place + 1);
+                    say(format_args!("  {:>2} {name}: takes no part in this phase", place + 1));
                     complain(format_args!("{key}: {name} ({}) takes no part here", offer.origin));
                     code = ExitCode::FAILURE;
                 }
                 None => {
-                    println!("  {:>2} {name}: there is no such processor", place + 1);
+                    say(format_args!("  {:>2} {name}: there is no such processor", place + 1));
                     complain(format_args!("{key}: there is no processor \"{name}\""));
                     code = ExitCode::FAILURE;
                 }

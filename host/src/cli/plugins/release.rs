@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, say};
 use crate::config::{Config, default_path};
 use crate::plugins::Crashes;
 
@@ -38,7 +38,7 @@ pub(super) fn run(name: &str, config: Option<PathBuf>) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(count) => {
-            println!("{name}: {count} crashes forgotten; the next start loads it");
+            say(format_args!("{name}: {count} crashes forgotten; the next start loads it"));
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, say};
 use crate::config::{Config, default_path};
 use crate::daemon::{PidFile, builtins};
 use crate::plugins;
@@ -31,7 +31,7 @@ pub(super) fn run(
         .and_then(|()| tell(pid_file.or(config.pid_file)));
     match told {
         Ok(pid) => {
-            println!("process {pid} was told to reload; its log says what came of it");
+            say(format_args!("process {pid} was told to reload; its log says what came of it"));
             ExitCode::SUCCESS
         }
         Err(why) => {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::settings::Settings;
-use crate::cli::{CONFIG, complain};
+use crate::cli::{CONFIG, complain, say};
 use crate::plugins::{Prober, verify};
 
 /// Says whether a file loads, and whether its processors can be created with the settings of a config.
@@ -30,8 +30,8 @@ pub(super) fn run(file: &Path, config: Option<&Path>) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    println!("{:<12} {} {}", "plugin", verified.manifest.name, verified.manifest.version);
-    println!("{:<12} yes", "loads");
+    say(format_args!("{:<12} {} {}", "plugin", verified.manifest.name, verified.manifest.version));
+    say(format_args!("{:<12} yes", "loads"));
     let mut code = ExitCode::SUCCESS;
     for problem in unfit.iter().flat_map(|(_, problems)| problems) {
         complain(problem);
@@ -42,11 +42,11 @@ pub(super) fn run(file: &Path, config: Option<&Path>) -> ExitCode {
         let mut found = found.map(|(_, problem)| problem).peekable();
         let is_unfit = unfit.iter().any(|(name, _)| *name == processor.name);
         if found.peek().is_none() && settings.is_some() && !is_unfit {
-            println!("{:<12} {}: in no chain, not created", "processor", processor.name);
+            say(format_args!("{:<12} {}: in no chain, not created", "processor", processor.name));
         }
         for problem in found {
             match problem {
-                None => println!("{:<12} {}: can be created", "processor", processor.name),
+                None => say(format_args!("{:<12} {}: can be created", "processor", processor.name)),
                 Some(why) => {
                     complain(format_args!("processor {}: {why}", processor.name));
                     code = ExitCode::FAILURE;

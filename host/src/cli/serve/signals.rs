@@ -11,6 +11,9 @@ pub(super) struct Signals {
     quit: Signal,
     hangup: Signal,
     user1: Signal,
+    /// Never obeyed. Watched for, it does not kill: what would make a file longer than the process may (`LimitFSIZE=`,
+    /// `ulimit -f`) is an error for whoever writes, and mail is deferred.
+    _file_size: Signal,
 }
 
 /// What a signal asks for.
@@ -33,6 +36,7 @@ impl Signals {
             quit: signal(SignalKind::quit())?,
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
+            _file_size: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
         })
     }
 

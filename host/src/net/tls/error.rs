@@ -1,5 +1,6 @@
 //! Why TLS cannot be had as it is configured.
 
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -58,5 +59,13 @@ impl TlsError {
 
 /// The content of a file of the config.
 pub(super) fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(path).map_err(|source| TlsError::Read { key, path: path.to_owned(), source })
+    let regular = |found: Metadata| match found.is_file() {
+        true => Ok(()),
+        // A pipe may never come to its end.
+        false => Err(io::Error::other("is not a regular file")),
+    };
+    fs::metadata(path)
+        .and_then(regular)
+        .and_then(|()| fs::read(path))
+        .map_err(|source| TlsError::Read { key, path: path.to_owned(), source })
 }

@@ -20,7 +20,7 @@ pub(crate) use client::Client;
 pub(crate) use control::Control;
 pub(crate) use daemon::{Daemon, Setup, complaints};
 pub(crate) use plugins::{Plugin, build_in};
-pub(crate) use process::{Process, guerrillad};
+pub(crate) use process::{Process, guerrillad, started};
 pub(crate) use usage::Usage;
 
 /// How long anything may take that is to happen at all; generous, for a machine that is busy with a build.
