@@ -160,10 +160,13 @@ fn bench_measures_calls() {
 #[test]
 fn new_writes_a_crate_that_builds_passes_its_test_and_loads() {
     let setup = Setup::without_plugins();
-    let said = succeeded(setup.dir(), &["new", "size-cap"]);
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
+    let api = repository.join("plugin-api");
+    let said = succeeded(setup.dir(), &["new", "size-cap", "--api", text(&api)]);
     assert!(said.starts_with("size-cap/ is ready: "), "{said}");
     let dir = setup.dir().join("size-cap");
-    use_this_checkout(&dir);
+    // What others have published is at hand without a network by this checkout's lock file.
+    fs::copy(repository.join("Cargo.lock"), dir.join("Cargo.lock")).expect("there");
     let cargo = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
         command.args(args).args(["--quiet", "--offline", "--target-dir"]).arg(dir.join("target"));
@@ -190,19 +193,6 @@ fn new_writes_a_crate_that_builds_passes_its_test_and_loads() {
     assert!(line.contains("size_cap_max_recipients: expected at least 1, found 0"), "{line}");
 }
 
-/// What crates.io will have is in this checkout; what it has is at hand without a network by this checkout's lock file.
-fn use_this_checkout(dir: &Path) {
-    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a workspace");
-    let manifest = dir.join("Cargo.toml");
-    let mut text = fs::read_to_string(&manifest).expect("written");
-    let api = repository.join("plugin-api");
-    text.push_str(&format!(
-        "\n[patch.crates-io]\nguerrilla-plugin-api = {{ path = {api:?} }}\n\n[workspace]\n"
-    ));
-    fs::write(&manifest, text).expect("our own directory");
-    fs::copy(repository.join("Cargo.lock"), dir.join("Cargo.lock")).expect("there");
-}
-
 #[test]
 fn new_overwrites_nothing_and_wants_a_name() {
     let setup = Setup::without_plugins();
@@ -216,6 +206,15 @@ fn new_overwrites_nothing_and_wants_a_name() {
         let line = complaint(setup.dir(), &["new", name], 64);
         assert!(line.contains("is no name for a plugin"), "{line}");
     }
+    for api in ["nowhere", "mine"] {
+        let line = complaint(setup.dir(), &["new", "other", "--api", api], 64);
+        assert!(line.starts_with(&format!("--api {api}: ")), "{line}");
+        assert!(line.ends_with("; name the directory plugin-api of a checkout"), "{line}");
+    }
+    assert!(!setup.dir().join("other").exists());
+    succeeded(setup.dir(), &["new", "other"]);
+    let manifest = fs::read_to_string(setup.dir().join("other/Cargo.toml")).expect("written");
+    assert!(manifest.contains("\nguerrilla-plugin-api = \"1\"\n"), "{manifest}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use guerrilla_plugin_abi::{Phase, Status};
 
 use super::settings::Settings;
-use crate::cli::{CONFIG, USAGE, complain};
+use crate::cli::{CONFIG, USAGE, complain, say};
 use crate::mail::{BodyError, Client, Storage, Transaction};
 use crate::plugins::ffi::{Called, Instance};
 use crate::plugins::{LoadedFile, Processor, load_file};
@@ -40,11 +40,12 @@ pub(super) fn run(file: &Path, processor: Option<&str>, config: Option<&Path>) -
     if cfg!(debug_assertions) {
         complain("this guerrillad is a debug build: it is slower than what it measures");
     }
-    let mut code = ExitCode::SUCCESS;
+    let (mut code, has_settings) = (ExitCode::SUCCESS, settings.is_some());
     for processor in chosen {
         let settings = settings.as_ref().map_or_else(|| "{}".to_owned(), |all| all.flat(processor));
         if let Err(why) = measure_all(&loaded, processor, &settings) {
-            complain(format_args!("processor {}: {why}", processor.name));
+            let hint = if has_settings { "" } else { "; give its settings with -c CONFIG" };
+            complain(format_args!("processor {}: {why}{hint}", processor.name));
             code = ExitCode::FAILURE;
         }
     }
@@ -57,7 +58,7 @@ fn measure_all(loaded: &LoadedFile, processor: &Processor, settings: &str) -> Re
     instance.start().map_err(|why| format!("cannot start: {why}"))?;
     for (phase, name) in processor.phases.iter().zip(processor.phase_names()) {
         match measure(&instance, *phase) {
-            Ok(found) => println!("{:<20} {name:<8} {found}", processor.name),
+            Ok(found) => say(format_args!("{:<20} {name:<8} {found}", processor.name)),
             Err(why) => complain(format_args!("processor {}: {name}: {why}", processor.name)),
         }
     }

@@ -79,6 +79,9 @@ pub(super) enum Command {
     New {
         /// Name of the crate: lower-case letters, digits and dashes, such as size-cap.
         name: String,
+        /// Directory plugin-api of a checkout of guerrillad, to be used instead of the published crate.
+        #[arg(long, value_name = "DIR")]
+        api: Option<PathBuf>,
     },
     /// Let a plugin be tried again that has crashed the daemon.
     ///
@@ -118,7 +121,7 @@ pub(super) fn run(command: Command) -> ExitCode {
         Command::Reload { name, config, plugins_dir, pid_file } => {
             reload::run(name.as_deref(), config, plugins_dir, pid_file)
         }
-        Command::New { name } => new::run(&name),
+        Command::New { name, api } => new::run(&name, api.as_deref()),
         Command::Release { name, config } => release::run(&name, config),
         Command::Bench { file, processor, config } => {
             bench::run(&file, processor.as_deref(), config.as_deref())

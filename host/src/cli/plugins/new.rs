@@ -5,19 +5,26 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::{USAGE, complain};
+use crate::cli::{USAGE, complain, say};
 
 /// Writes a crate into a new directory of that name.
-pub(super) fn run(name: &str) -> ExitCode {
+pub(super) fn run(name: &str, api: Option<&Path>) -> ExitCode {
     if !is_crate_name(name) {
         complain(format_args!(
             "\"{name}\" is no name for a plugin: expected lower-case letters, digits and single dashes, a letter first"
         ));
         return ExitCode::from(USAGE);
     }
-    match write(Path::new(name), name) {
+    let api = match api.map(checkout).transpose() {
+        Ok(api) => api.unwrap_or_else(|| PUBLISHED.to_owned()),
+        Err(why) => {
+            complain(why);
+            return ExitCode::from(USAGE);
+        }
+    };
+    match write(Path::new(name), name, &api) {
         Ok(()) => {
-            println!("{name}/ is ready: cd {name} && cargo test && cargo build --release");
+            say(format_args!("{name}/ is ready: cd {name} && cargo test && cargo build --release"));
             ExitCode::SUCCESS
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -31,12 +38,26 @@ pub(super) fn run(name: &str) -> ExitCode {
     }
 }
 
-fn write(dir: &Path, name: &str) -> io::Result<()> {
+/// The dependency on the crate in a directory.
+fn checkout(dir: &Path) -> Result<String, String> {
+    let wrong = |why: &str| {
+        format!("--api {}: {why}; name the directory plugin-api of a checkout", dir.display())
+    };
+    let found = dir.canonicalize().map_err(|error| wrong(&error.to_string()))?;
+    let manifest = fs::read_to_string(found.join("Cargo.toml"));
+    if !manifest.is_ok_and(|text| text.contains("name = \"guerrilla-plugin-api\"")) {
+        return Err(wrong("not the crate guerrilla-plugin-api"));
+    }
+    let path = found.to_str().ok_or_else(|| wrong("not UTF-8"))?;
+    Ok(format!("{{ path = {} }}", serde_json::Value::from(path)))
+}
+
+fn write(dir: &Path, name: &str, api: &str) -> io::Result<()> {
     // Fails when it is there: nothing is ever overwritten.
     fs::create_dir(dir)?;
     fs::create_dir(dir.join("src"))?;
     for (path, template) in FILES {
-        fs::write(dir.join(path), filled_in(template, name))?;
+        fs::write(dir.join(path), filled_in(template, name, api))?;
     }
     Ok(())
 }
@@ -52,10 +73,11 @@ fn is_crate_name(name: &str) -> bool {
         && name != "test"
 }
 
-fn filled_in(template: &str, name: &str) -> String {
+fn filled_in(template: &str, name: &str, api: &str) -> String {
     let processor: String = name.split('-').map(capitalised).collect();
     template
         .replace("{{name}}", name)
+        .replace("{{api}}", api)
         .replace("{{key}}", &name.replace('-', "_"))
         .replace("{{Processor}}", &processor)
 }
@@ -64,6 +86,9 @@ fn capitalised(word: &str) -> String {
     let (first, rest) = word.split_at(word.len().min(1));
     first.to_ascii_uppercase() + rest
 }
+
+/// The dependency on the crate of the registry.
+const PUBLISHED: &str = "\"1\"";
 
 const FILES: [(&str, &str); 4] = [
     ("Cargo.toml", include_str!("new/Cargo.toml.template")),
@@ -85,8 +110,8 @@ mod tests {
             assert!(!is_crate_name(bad), "{bad}");
         }
         assert_eq!(
-            filled_in("{{name}} {{key}} {{Processor}}", "size-cap"),
-            "size-cap size_cap SizeCap"
+            filled_in("{{name}} {{key}} {{Processor}} {{api}}", "size-cap", PUBLISHED),
+            "size-cap size_cap SizeCap \"1\""
         );
     }
 }
