@@ -1,8 +1,8 @@
 //! The pid file: decimal, as go-guerrilla writes it, but locked, and removed at the end.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -33,21 +33,12 @@ impl PidFile {
     /// When a living process has it, or it cannot be written.
     pub fn create(path: &Path) -> Result<Self, PidFileError> {
         let failed = |error: io::Error| PidFileError::Io(path.to_owned(), error);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-            .open(path)
-            .map_err(failed)?;
-        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => {
-                return Err(PidFileError::Running(path.to_owned()));
+        // Whoever had it may remove it at its end, between our opening and our locking it.
+        let mut lock = loop {
+            let lock = lock(path)?;
+            if is_at(&lock, path) {
+                break lock;
             }
-            Err((_, errno)) => return Err(failed(errno.into())),
         };
         lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(failed)?;
         Ok(Self { path: path.to_owned(), lock })
@@ -77,17 +68,78 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        // Where only root may remove it, it is emptied at least: the number will be another process's. Gone already is as
-        // good as removed.
+        // Somebody has put another in its place: that is not ours to remove.
+        if !is_at(&self.lock, &self.path) {
+            return;
+        }
+        // Where only root may remove it, it is emptied at least: the number will be another process's.
         if fs::remove_file(&self.path).is_err() {
             let _ = self.lock.set_len(0);
         }
     }
 }
 
+fn lock(path: &Path) -> Result<Flock<File>, PidFileError> {
+    let failed = |error: io::Error| PidFileError::Io(path.to_owned(), error);
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o644)
+        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+        .open(path)
+        .map_err(failed)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        nix::errno::Errno::EWOULDBLOCK => PidFileError::Running(path.to_owned()),
+        errno => failed(errno.into()),
+    })
+}
+
+/// Whether this is the file that stands under that name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let same =
+        |ours: Metadata, there: Metadata| (ours.dev(), ours.ino()) == (there.dev(), there.ino());
+    file.metadata().and_then(|ours| Ok(same(ours, fs::metadata(path)?))).unwrap_or(false)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One that ends while another starts: the file it removes is not the one that the other keeps.
+    #[test]
+    fn one_removed_under_way_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+        std::thread::scope(|scope| {
+            // Flocks are of open files: threads are as good as processes.
+            scope.spawn(|| {
+                while !is_done() {
+                    drop(PidFile::create(&path));
+                }
+            });
+            for _ in 0..2000 {
+                if let Ok(file) = PidFile::create(&path) {
+                    assert!(is_at(&file.lock, &path), "a file without a name");
+                }
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn one_that_has_taken_its_place_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        let file = PidFile::create(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "another's").unwrap();
+        drop(file);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
+    }
 
     #[test]
     fn written_locked_and_removed() {
