@@ -33,12 +33,14 @@ pub(super) fn of_message(decision: &Decision, txn: &Transaction, size: usize) {
 pub(super) fn of_connection(client: &Client, ended: &Ended, lasted: Duration) {
     tracing::info!(
         session = %client.session,
+        reason = %ended.reason(),
+        error = ended.error().map(tracing::field::display),
         remote = %client.remote_ip,
         helo = client.helo.as_deref().unwrap_or("-"),
         tls = tls(client),
         messages = client.messages,
-        seconds = lasted.as_secs_f64(),
-        "closed {ended}",
+        seconds = (lasted.as_secs_f64() * 1000.0).round() / 1000.0,
+        "closed",
     );
 }
 

@@ -24,16 +24,31 @@ impl Ended {
     pub(super) fn is_by_us(&self) -> bool {
         matches!(self, Self::Closed(reason) if *reason != CloseReason::Quit)
     }
+
+    /// In a word.
+    pub(super) fn reason(&self) -> impl fmt::Display {
+        fmt::from_fn(move |f| match self {
+            Self::Closed(reason) => write!(f, "{reason:?}"),
+            Self::ClientGone => f.write_str("ClientGone"),
+            Self::Failed(_) => f.write_str("Failed"),
+            Self::Handshake(_) => f.write_str("Handshake"),
+            Self::Panicked => f.write_str("Panicked"),
+        })
+    }
+
+    /// What went wrong, in the system's words or those of TLS.
+    pub(super) fn error(&self) -> Option<&dyn fmt::Display> {
+        match self {
+            Self::Failed(error) => Some(error),
+            Self::Handshake(error) => Some(error),
+            Self::Closed(_) | Self::ClientGone | Self::Panicked => None,
+        }
+    }
 }
 
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed(reason) => write!(f, "reason={reason:?}"),
-            Self::ClientGone => f.write_str("reason=ClientGone"),
-            Self::Failed(error) => write!(f, "reason=Failed error={error}"),
-            Self::Handshake(error) => write!(f, "reason=Handshake error={error}"),
-            Self::Panicked => f.write_str("reason=Panicked"),
-        }
+        write!(f, "reason={}", self.reason())?;
+        self.error().map_or(Ok(()), |error| write!(f, " error={error}"))
     }
 }

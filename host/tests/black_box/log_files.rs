@@ -30,6 +30,20 @@ fn the_log_moves_and_changes_its_level() {
     daemon.stop();
 }
 
+/// In JSON each of the facts of a line is a member.
+#[test]
+fn why_a_connection_has_ended_is_a_member_in_json() {
+    let daemon = Setup::without_plugins().start();
+    daemon.edit(|config| config["log_format"] = "json".into());
+    daemon.signal(Signal::SIGHUP);
+    daemon.log().wait_for("reloaded, ");
+    daemon.client().expect("QUIT", "221 ");
+    let line = daemon.log().wait_for("\"message\":\"closed\"");
+    let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!((&line["reason"], &line["error"]), (&"Quit".into(), &serde_json::Value::Null));
+    daemon.stop();
+}
+
 /// Waits until a line of a file contains a text; the file.
 #[track_caller]
 fn wait_for_line(path: &std::path::Path, text: &str) -> String {
