@@ -85,8 +85,13 @@ impl Examination {
     }
 
     fn file(&mut self, at: &str, path: &Path) {
-        if let Err(why) = can_write(path) {
-            let message = format!("cannot write {}: {why}", path.display());
+        let Err(why) = can_write(path) else { return };
+        let message = format!("cannot write {}: {why}", path.display());
+        if is_made_later(path) {
+            let message =
+                format!("{message}; systemd makes it with the service (RuntimeDirectory=)");
+            self.warnings.push(Problem::new(at, message));
+        } else {
             self.problems.push(Problem::new(at, message));
         }
     }
@@ -178,6 +183,12 @@ fn can_write(path: &Path) -> Result<(), String> {
         }
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Whether the directory of a file is not there because it is there only while the service runs.
+fn is_made_later(path: &Path) -> bool {
+    let of_services = ["/run", "/var/run"].iter().any(|run| path.starts_with(run));
+    of_services && path.parent().is_some_and(|directory| !directory.exists())
 }
 
 /// What the process may do, by the rights that it acts with.

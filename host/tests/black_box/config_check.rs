@@ -189,3 +189,16 @@ fn a_log_that_cannot_be_written() {
         assert!(complaints(&serve.stderr)[0].starts_with("log_file: cannot open"));
     }
 }
+
+/// A service's directory below /run is there only while the service runs.
+#[test]
+fn a_directory_that_the_service_manager_makes() {
+    let missing = "/run/guerrillad-is-not-running/pid";
+    let setup = Setup::without_plugins().top("pid_file", missing);
+    let (code, lines) = check(setup.dir(), &["-c", &setup.write_config()]);
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert!(
+        lines[0].contains("warning: pid_file: ") && lines[0].contains("RuntimeDirectory"),
+        "{lines:?}"
+    );
+}

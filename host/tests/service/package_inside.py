@@ -56,6 +56,7 @@ def receive(user):
     listed = run("/usr/sbin/guerrillad", "plugins", "list", "--plugins-dir", "/usr/lib/guerrillad/plugins")
     check("all plugins are good", listed.returncode == 0 and "MailDir" in listed.stdout, listed.stdout + listed.stderr)
     checked = run("/usr/sbin/guerrillad", "config", "check", "-c", CONFIG)
+    check("it is fine before it was ever started", checked.returncode == 0, checked.stdout + checked.stderr)
     # What systemd makes for a service is not there without it.
     pathlib.Path("/run/guerrillad").mkdir()
     os.chown("/run/guerrillad", user.pw_uid, user.pw_gid)
