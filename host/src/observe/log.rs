@@ -156,7 +156,8 @@ impl Log {
 
     /// Writes what is queued and writes no more.
     pub fn close(&self) {
-        self.0.outputs.store(Arc::default());
+        let outputs = self.0.outputs.swap(Arc::default());
+        outputs.all().for_each(|output| output.close());
     }
 
     /// Where the clients of a server are written of.
@@ -173,9 +174,8 @@ impl Log {
     /// Those that cannot be opened; lines go on into the old files.
     pub fn reopen(&self) -> Result<Vec<LogTarget>, Vec<LogError>> {
         let outputs = self.0.outputs.load();
-        let all = outputs.daemon.iter().chain(outputs.servers.values().flatten());
         let (mut reopened, mut failed) = (Vec::new(), Vec::new());
-        for output in all {
+        for output in outputs.all() {
             match output.reopen() {
                 Ok(true) => reopened.push(output.target.clone()),
                 Ok(false) => {}
@@ -187,6 +187,11 @@ impl Log {
 }
 
 impl Outputs {
+    /// Everything that is open.
+    fn all(&self) -> impl Iterator<Item = &Arc<Output>> {
+        self.daemon.iter().chain(self.servers.values().flatten())
+    }
+
     /// What is open for a target.
     fn find(&self, target: &LogTarget) -> Option<&Option<Arc<Output>>> {
         let daemon = self.daemon.as_ref().is_some_and(|output| output.target == *target);

@@ -25,7 +25,8 @@ pub(super) struct Output {
     pub(super) target: LogTarget,
     pub(super) queue: NonBlocking,
     place: Arc<Place>,
-    _worker: WorkerGuard,
+    /// None: it is closed.
+    worker: Mutex<Option<WorkerGuard>>,
 }
 
 impl Output {
@@ -62,7 +63,15 @@ impl Output {
             NonBlockingBuilder::default().thread_name("log").finish(Emptying(Arc::clone(&place)));
         // Set once, here.
         let _ = place.overflow.set(queue.error_counter());
-        Self { target: target.clone(), queue, place, _worker: worker }
+        Self { target: target.clone(), queue, place, worker: Mutex::new(Some(worker)) }
+    }
+
+    /// Writes what is queued and ends the thread, whoever still has the output in hand: a reload may hang, and never let go
+    /// of it.
+    pub(super) fn close(&self) {
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(worker);
+        let _ = self.place.lock().flush();
     }
 
     /// Opens the file of that name anew: the old one has been moved away. `false` when it is no file.
@@ -213,6 +222,18 @@ mod tests {
         let written = text.lines().filter(|line| *line == "x").count();
         assert!((98..=100).contains(&lost), "{lost}");
         assert_eq!(lost + written, most + 100);
+    }
+
+    #[test]
+    fn what_is_queued_is_written_although_somebody_holds_the_output() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let output = Output::open(&LogTarget::File(path.clone()), &Form::default());
+        let output = output.unwrap().unwrap();
+        let _held = Arc::clone(&output);
+        output.queue.clone().write_all(b"last words\n").unwrap();
+        output.close();
+        assert_eq!(std::fs::read_to_string(path).unwrap(), "last words\n");
     }
 
     #[test]

@@ -146,5 +146,6 @@ fn a_start_that_hangs_is_ended_by_a_signal() {
     let waiting = control.waiting_in("start");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.exit_code(), Some(0));
+    daemon.log().wait_for("SIGTERM before it has begun to serve: ended");
     drop(waiting);
 }

@@ -236,6 +236,8 @@ fn a_reload_that_hangs_can_be_ended() {
     assert!(reply.starts_with("250 2.0.0 "), "the old chain serves: {reply}");
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.exit_code(), Some(0));
+    // Who hangs has the log in hand, too.
+    daemon.log().wait_for("INFO  ended");
     drop(waiting);
 }
 
