@@ -62,6 +62,9 @@ class PhpFpm:
         if self.process.poll() is not None:
             said = (self.directory / "output").read_text()[-800:]
             raise RuntimeError(f"php-fpm ended: {said}")
+        return self._is_listened()
+
+    def _is_listened(self):
         family = socket.AF_INET if self.kind == "tcp" else socket.AF_UNIX
         host, _, port = self.address.rpartition(":")
         with socket.socket(family) as probe:
@@ -72,6 +75,8 @@ class PhpFpm:
         if self.process and self.process.returncode is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(SECONDS)
+            # Its processes have the socket until they are gone, too: the next one would find it taken, and give up.
+            wait_until("php-fpm is gone", lambda: not self._is_listened())
         self.process = None
 
     def reload(self):
