@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use super::keeper::SocketKeeper;
 use super::prepare::PreparedServer;
 use super::shards::Shards;
+use super::spread::Group;
 use crate::config::{self, Config};
 use crate::mail::Storage;
 use crate::net::passed::kept_name;
@@ -43,6 +44,8 @@ struct Listener {
     current: Arc<ArcSwap<Server>>,
     /// The service manager goes on listening on its sockets.
     lasting: bool,
+    /// Where its threads are chosen for new connections.
+    steered: Option<Group>,
 }
 
 impl Listeners {
@@ -130,8 +133,11 @@ impl Listeners {
     /// `handover`: another process may come that listens on the same sockets.
     fn end(&mut self, listeners: Vec<Listener>, handover: bool) {
         let is_kept = self.keeper.as_ref().is_some_and(|keeper| keeper.is_sure());
-        for Listener { listen, current, lasting, .. } in listeners {
+        for Listener { listen, current, lasting, steered, .. } in listeners {
             tracing::info!("no longer listening on {listen}");
+            if let Some(group) = steered {
+                group.let_go();
+            }
             let server = current.load_full();
             if handover && (lasting || is_kept) {
                 server.begin_handover();
@@ -177,9 +183,13 @@ fn open(listen: &config::Listen, server: Server, claimed: Claimed, shards: &Shar
     let Claimed { sockets, lasting } = claimed;
     let host_name = Arc::clone(&server.host_name);
     let current = Arc::new(ArcSwap::from_pointee(server));
+    let mut steered = None;
     let address = match sockets {
         Sockets::Tcp(address, sockets) => {
             tracing::info!("listening on {address} as {host_name}");
+            if !lasting {
+                steered = shards.steer(&sockets);
+            }
             for (shard, socket) in sockets.into_iter().enumerate() {
                 shards.listen(shard, Arc::clone(&current), socket.into());
             }
@@ -191,5 +201,5 @@ fn open(listen: &config::Listen, server: Server, claimed: Claimed, shards: &Shar
             None
         }
     };
-    Listener { listen: listen.clone(), address, current, lasting }
+    Listener { listen: listen.clone(), address, current, lasting, steered }
 }

@@ -17,6 +17,7 @@ mod pid_file;
 mod plugins;
 mod prepare;
 mod shards;
+mod spread;
 mod watch;
 
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! A thread for each core, each with a runtime of its own: a connection never changes threads.
+//! A thread for each core, each with a runtime of its own: a connection never changes threads. Which of them a new one goes
+//! to: `spread.rs`.
 
 use std::io;
 use std::sync::Arc;
@@ -8,12 +9,14 @@ use arc_swap::ArcSwap;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+use super::spread::{Group, Spread};
 use crate::net::{Listening, Server, accept};
 use crate::observe::cells;
 
 /// The threads.
 pub(super) struct Shards {
     shards: Vec<Shard>,
+    spread: Spread,
 }
 
 struct Shard {
@@ -48,13 +51,19 @@ pub(super) enum Socket {
 impl Shards {
     /// Starts so many threads.
     pub(super) fn start(number: usize) -> io::Result<Self> {
-        let shards = (0..number).map(Shard::start).collect::<io::Result<_>>()?;
-        Ok(Self { shards })
+        let shards = (0..number).map(Shard::start).collect::<io::Result<Vec<_>>>()?;
+        let runtimes: Vec<_> = shards.iter().map(|shard| shard.runtime.clone()).collect();
+        Ok(Self { shards, spread: Spread::over(&runtimes) })
     }
 
     /// What tells whether they are alive.
     pub(super) fn pulse(&self) -> Pulse {
         Pulse(self.shards.iter().map(|shard| shard.runtime.clone()).collect())
+    }
+
+    /// Has new connections of these sockets, one for each thread, go to the threads with time.
+    pub(super) fn steer(&self, sockets: &[std::net::TcpListener]) -> Option<Group> {
+        sockets.first().and_then(|socket| self.spread.steer(socket))
     }
 
     /// Accepts on a socket, on one of the threads; numbers beyond the last begin with the first again.

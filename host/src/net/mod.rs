@@ -1,6 +1,7 @@
 //! The shell round the protocol: sockets, time and buffers.
 //!
 //! - [`listener`]: from an address to bound sockets.
+//! - [`mod@steer`]: which threads new connections go to.
 //! - [`passed`]: listening sockets that were there before the daemon.
 //! - [`server`]: what the connections of one listener share.
 //! - [`mod@accept`]: taking connections in, and surviving when that fails.
@@ -24,7 +25,8 @@
 //! - [`wire`]: TCP and Unix sockets, plain or encrypted, behind one face.
 //! - [`buffers`]: borrowed while there is data, so that an idle connection holds none.
 //!
-//! Each core has a thread with a runtime of its own; a connection is served where it was accepted.
+//! Each core has a thread with a runtime of its own; a connection is served where it was accepted, by the first of these
+//! threads as long as they keep up.
 
 mod accept;
 mod account;
@@ -44,6 +46,7 @@ mod proxied;
 pub(crate) mod recent;
 mod server;
 pub(crate) mod shown;
+mod steer;
 mod stop;
 mod tally;
 pub(crate) mod tls;
@@ -57,5 +60,6 @@ pub(crate) use passed::{Claimed, Passed};
 pub(crate) use policy::Policy;
 pub(crate) use proxied::fuzzing::proxy_header as fuzz_proxy_header;
 pub(crate) use server::Server;
+pub(crate) use steer::steer;
 pub(crate) use tally::Totals;
 pub use tls::TlsError;

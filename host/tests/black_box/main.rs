@@ -30,6 +30,7 @@ mod log_files;
 mod maildir_faults;
 mod memory;
 mod named_files;
+mod network_threads;
 mod odd_places;
 mod outside_workspace;
 mod pace;
