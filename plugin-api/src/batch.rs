@@ -19,7 +19,8 @@ pub use adapter::Batched;
 ///
 /// Its `save` never blocks a connection: the messages queue up, and a thread of the plugin's own hands over whatever waits.
 /// There is no delay to tune. While one batch is written, those who arrive form the next, so a quiet server
-/// writes batches of one at once, and a busy one writes few large ones.
+/// writes batches of one at once, and a busy one writes few large ones. Of several [`writers`](Self::writers) another begins when
+/// two messages wait for each that is at work, or one for half a millisecond.
 ///
 /// Everything else is as with [`Plugin`](crate::Plugin), where the items without a word of their own are explained. It is exported as
 /// `export_plugin!(Batched<Store>)`.

@@ -1,4 +1,9 @@
 //! Messages that wait for a writer.
+//!
+//! A batch costs what a message alone costs, nearly, so they had better be few and large. The first writer takes what there is at once. Another
+//! begins when those that write have left [`EACH`] messages for each of them, or when the oldest has waited for
+//! [`STAND_BY`]: so writers are as many as there is work, none is woken for each message, and one that hangs holds nobody up.
+//! Whoever has written takes all that has come meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,6 +16,8 @@ use crate::held::Held;
 pub(super) struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
+    /// Wakes the writer that stands by.
+    gathered: Condvar,
     idle: Condvar,
 }
 
@@ -18,6 +25,10 @@ struct State {
     waiting: VecDeque<Held>,
     /// Messages that writers have in hand.
     writing: usize,
+    /// Writers that have any.
+    writers: usize,
+    /// A writer waits for more to come.
+    stands_by: bool,
     open: bool,
 }
 
@@ -30,8 +41,19 @@ pub(super) struct InHand<'a> {
 impl Queue {
     /// One that takes nothing yet.
     pub(super) fn closed() -> Self {
-        let state = State { waiting: VecDeque::new(), writing: 0, open: false };
-        Self { state: Mutex::new(state), arrived: Condvar::new(), idle: Condvar::new() }
+        let state = State {
+            waiting: VecDeque::new(),
+            writing: 0,
+            writers: 0,
+            stands_by: false,
+            open: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            arrived: Condvar::new(),
+            gathered: Condvar::new(),
+            idle: Condvar::new(),
+        }
     }
 
     pub(super) fn open(&self) {
@@ -45,28 +67,60 @@ impl Queue {
             return Err(held);
         }
         state.waiting.push_back(held);
+        let (stands_by, is_due) = (state.stands_by, state.is_due());
         drop(state);
-        self.arrived.notify_one();
+        match (stands_by, is_due) {
+            (false, _) => self.arrived.notify_one(),
+            (true, true) => self.gathered.notify_one(),
+            (true, false) => {}
+        }
         Ok(())
     }
 
     /// Waits for messages and takes up to `most`; `None` when the queue is closed.
     pub(super) fn next(&self, most: usize) -> Option<(Batch, InHand<'_>)> {
-        let idle = |state: &mut State| state.open && state.waiting.is_empty();
-        let mut state =
-            self.arrived.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        // Whoever has just written takes what has come meanwhile.
+        if state.waiting.is_empty() {
+            state = self.worth_it(state);
+        }
         if state.waiting.is_empty() {
             return None;
         }
         let mails = state.waiting.len().min(most.max(1));
         let batch = Batch::new(state.waiting.drain(..mails).collect());
         state.writing += mails;
-        let more = !state.waiting.is_empty();
+        state.writers += 1;
+        let more = !state.waiting.is_empty() && !state.stands_by;
         drop(state);
         if more {
             self.arrived.notify_one();
         }
         Some((batch, InHand { queue: self, mails }))
+    }
+
+    /// Waits until there is enough for one writer more, or none can be had in time, or the end.
+    fn worth_it<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        loop {
+            if !state.open {
+                return state;
+            }
+            if state.waiting.is_empty() || state.stands_by {
+                state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            if state.is_due() {
+                return state;
+            }
+            state.stands_by = true;
+            let waited = self.gathered.wait_timeout(state, STAND_BY);
+            let (back, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = back;
+            state.stands_by = false;
+            if waited.timed_out() && !state.waiting.is_empty() {
+                return state;
+            }
+        }
     }
 
     /// Waits until every message has been written; `false` when that took too long.
@@ -91,6 +145,7 @@ impl Queue {
         let left = std::mem::take(&mut state.waiting);
         drop(state);
         self.arrived.notify_all();
+        self.gathered.notify_all();
         left
     }
 
@@ -99,9 +154,25 @@ impl Queue {
     }
 }
 
+impl State {
+    /// Whether one more writer has enough to do.
+    fn is_due(&self) -> bool {
+        self.waiting.len() >= EACH * self.writers
+    }
+}
+
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
-        self.queue.lock().writing -= self.mails;
+        let mut state = self.queue.lock();
+        state.writing -= self.mails;
+        state.writers -= 1;
+        drop(state);
         self.queue.idle.notify_all();
     }
 }
+
+/// Messages for each writer at work that make it worth while to have one more.
+const EACH: usize = 2;
+
+/// Less than what a disk takes for a sync, or a database for a commit.
+const STAND_BY: Duration = Duration::from_micros(500);

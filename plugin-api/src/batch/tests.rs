@@ -21,11 +21,14 @@ static GATES: Mutex<BTreeMap<String, Arc<Gate>>> = Mutex::new(BTreeMap::new());
 #[derive(serde::Deserialize)]
 struct Config {
     gate: String,
+    #[serde(default)]
+    writers: usize,
 }
 
 /// Says how many messages a batch has and waits until it may go on. A recipient says what is to go wrong.
 struct Store {
     gate: Arc<Gate>,
+    writers: usize,
 }
 
 impl BatchPlugin for Store {
@@ -34,12 +37,13 @@ impl BatchPlugin for Store {
     const EVENTS: &'static [Event] = &[Event::Settled];
     const AWAITS_SETTLED: bool = true;
     const NEVER_BLOCKS_IN: &'static [Phase] = &[Phase::Rcpt];
-    const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{"gate":{}}}"#;
+    const CONFIG_SCHEMA: &'static str =
+        r#"{"type":"object","properties":{"gate":{},"writers":{}}}"#;
     type Config = Config;
 
     fn create(_: Host, config: Config) -> Result<Self, String> {
         let gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { gate: Arc::clone(&gates[&config.gate]) })
+        Ok(Self { gate: Arc::clone(&gates[&config.gate]), writers: config.writers })
     }
 
     fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
@@ -49,6 +53,10 @@ impl BatchPlugin for Store {
 
     fn max_batch(&self) -> usize {
         4
+    }
+
+    fn writers(&self) -> usize {
+        self.writers
     }
 
     fn save_batch(&self, mut batch: Batch) {
@@ -78,11 +86,15 @@ struct Test {
 }
 
 fn store(name: &str) -> Test {
+    store_of(name, 1)
+}
+
+fn store_of(name: &str, writers: usize) -> Test {
     let (entered_sender, entered) = channel();
     let (pass, pass_receiver) = channel();
     let gate = Gate { entered: entered_sender, pass: Mutex::new(pass_receiver) };
     GATES.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::new(gate));
-    let store = Harness::new(serde_json::json!({ "gate": name })).unwrap();
+    let store = Harness::new(serde_json::json!({ "gate": name, "writers": writers })).unwrap();
     Test { store, entered, pass }
 }
 
@@ -112,6 +124,23 @@ fn who_arrives_while_a_batch_is_written_forms_the_next() {
         assert_eq!(mail.header("x-stored").as_deref(), Some("yes"));
     }
     assert_eq!(store.histogram("batch_messages"), [1.0, 4.0, 1.0]);
+}
+
+#[test]
+fn a_writer_that_hangs_holds_nobody_up() {
+    let Test { store, entered, pass } = store_of("hangs", 3);
+    let mut mails = Vec::new();
+    for others in 0..3 {
+        // Alone, however many are at work.
+        mails.push(submit(&store, "a"));
+        assert_eq!(entered.recv(), Ok(1), "behind {others}");
+    }
+    // All hang. What comes now is for the first that does not any more.
+    mails.extend((0..3).map(|_| submit(&store, "b")));
+    pass.send(()).unwrap();
+    assert_eq!(entered.recv(), Ok(3));
+    (0..3).for_each(|_| pass.send(()).unwrap());
+    mails.iter_mut().for_each(|mail| assert_eq!(mail.wait(), answer(Kind::Continue)));
 }
 
 #[test]
