@@ -5,6 +5,7 @@
 //! - [`server_config`]: all that is configured, as rustls wants it.
 //! - [`validity`]: certificates that are out of their time.
 //! - [`session`]: an encrypted connection behind the same face as a plain socket.
+//! - [`inlet`]: how it reads the socket.
 //! - here: the acceptor, which does the handshakes of one server and picks up changed files.
 //!
 //! *Never*: plain text where TLS is configured. A server whose files cannot be used does not start, a handshake that
@@ -17,6 +18,7 @@ mod certificates;
 mod client_auth;
 mod error;
 mod facts;
+mod inlet;
 mod server_config;
 mod session;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::{HandshakeKind, ServerConfig, ServerConnection};
 
 use super::facts::facts;
+use super::inlet::{Inlet, RECORD};
 use crate::mail::TlsFacts;
 use crate::net::wire::Socket;
 
@@ -72,17 +73,28 @@ impl TlsSession {
     /// Reads what is there; 0 at the end, be it announced (`close_notify`) or not: the session below minds that no message
     /// is cut short.
     pub(crate) fn try_read(&mut self, socket: &Socket, room: &mut [u8]) -> io::Result<usize> {
+        Inlet::lend(socket, |inlet| self.read(inlet, room))
+    }
+
+    fn read(&mut self, inlet: &mut Inlet<'_>, room: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
-        let mut inlet = Inlet { socket, is_dry: false };
         loop {
             match self.rustls.reader().read(&mut room[filled..]) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                Err(error) if inlet.is_dry && filled == 0 => return Err(error),
-                Err(_) if inlet.is_dry => break,
-                Err(_) => self.pull(&mut inlet)?,
+                Err(error) if inlet.is_exhausted() && filled == 0 => return Err(error),
+                Err(_) if inlet.is_exhausted() => break,
+                Err(_) => {
+                    let left = room.len() - filled;
+                    if filled > 0 && left <= RECORD && inlet.has_passed_on_all() {
+                        break;
+                    }
+                    if inlet.fetch(left)? {
+                        self.pull(inlet)?;
+                    }
+                }
             }
         }
         Ok(filled)
@@ -131,16 +143,12 @@ impl TlsSession {
         }
     }
 
-    /// One read of the socket, decrypted.
+    /// As much of what was fetched as rustls takes at a time, decrypted.
     fn pull(&mut self, inlet: &mut Inlet<'_>) -> io::Result<()> {
-        match self.rustls.read_tls(inlet) {
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-            Err(error) => return Err(error),
-        }
+        self.rustls.read_tls(inlet)?;
         let processed = self.rustls.process_new_packets();
         // The answer to a change of keys, or the alert that says what was wrong.
-        let answered = self.push(inlet.socket);
+        let answered = self.push(inlet.socket());
         processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         answered
     }
@@ -160,21 +168,6 @@ impl TlsSession {
     }
 }
 
-/// The socket as rustls reads it.
-struct Inlet<'a> {
-    socket: &'a Socket,
-    /// It has given less than there was room for: there is no more.
-    is_dry: bool,
-}
-
-impl Read for Inlet<'_> {
-    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let read = self.socket.try_read(room);
-        self.is_dry = !matches!(read, Ok(bytes) if bytes == room.len());
-        read
-    }
-}
-
 /// The socket as rustls writes it.
 struct Outlet<'a>(&'a Socket);
 
@@ -184,7 +177,11 @@ impl Write for Outlet<'_> {
     }
 
     fn write_vectored(&mut self, records: &[io::IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(records)
+        match records {
+            // Which is the cheaper call.
+            [record] => self.0.try_write(record),
+            _ => self.0.try_write_vectored(records),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -203,7 +200,7 @@ mod tests {
 
     use super::super::server_config;
     use super::super::testing::{NAME, pair, trusting};
-    use super::Arc;
+    use super::{Arc, RECORD};
     use crate::config::Tls;
     use crate::net::wire::Wire;
 
@@ -246,6 +243,35 @@ mod tests {
                     break;
                 }
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_that_was_fetched_comes_out_in_order_whatever_room_there_is() {
+        let sent: Vec<u8> = (0..300_000u32).flat_map(|n| n.to_be_bytes()).collect();
+        for (room, records) in [(7, 16), (RECORD, 5000), (RECORD + 1, 1 << 14), (1 << 16, 1 << 14)]
+        {
+            let (mut wire, mut client) = connected().await;
+            let sent = &sent[..if room < RECORD { 20_000 } else { sent.len() }];
+            let write = async {
+                for record in sent.chunks(records) {
+                    client.write_all(record).await.unwrap();
+                }
+                client.shutdown().await.unwrap();
+            };
+            let read = async {
+                let (mut heard, mut room) = (Vec::new(), vec![0; room]);
+                loop {
+                    wire.readable().await.unwrap();
+                    match wire.try_read(&mut room) {
+                        Ok(0) => break heard,
+                        Ok(read) => heard.extend_from_slice(&room[..read]),
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock),
+                    }
+                }
+            };
+            let ((), heard) = tokio::join!(write, read);
+            assert!(heard == sent, "room {room}, records of {records}: {} bytes", heard.len());
         }
     }
 
