@@ -1,12 +1,13 @@
-//! The answer to EHLO and LHLO: only what is true here and now.
+//! The answers that say what the server can: to EHLO and LHLO, and to HELP. Only what is true here and now.
 //!
-//! **Standards:** RFC 5321 4.1.1.1. Between this list and what the session accepts there must be no
+//! **Standards:** RFC 5321 4.1.1.1, 4.1.1.8. Between this list and what the session accepts there must be no
 //! difference: a keyword that is offered works, a keyword that is not is refused.
 
 use std::fmt::Write as _;
 
-use crate::reply::write_lines;
-use crate::settings::{PeerTraits, Settings};
+use crate::replies;
+use crate::reply::{Reply, write_lines};
+use crate::settings::{PeerTraits, Protocol, Settings};
 use crate::xclient::{Xclient, Xforward};
 
 /// Appends the multi-line 250; no enhanced code (RFC 2034 4).
@@ -24,7 +25,7 @@ fn extensions(settings: &Settings, peer: PeerTraits) -> String {
     }
     let switches = [
         (settings.pipelining, "\nPIPELINING"),
-        (settings.start_tls && !peer.tls, "\nSTARTTLS"),
+        (offers_starttls(settings, peer), "\nSTARTTLS"),
         (settings.enhanced_status_codes, "\nENHANCEDSTATUSCODES"),
         (settings.eight_bit_mime, "\n8BITMIME"),
         (settings.offers_smtputf8(), "\nSMTPUTF8"),
@@ -43,14 +44,46 @@ fn extensions(settings: &Settings, peer: PeerTraits) -> String {
             let _ = write!(text, " MAILMAX={}", settings.max_messages);
         }
     }
-    if peer.trusted_proxy && settings.xclient {
+    if offers_xclient(settings, peer) {
         let _ = write!(text, "\nXCLIENT {}", Xclient::KEYWORDS);
     }
-    if peer.trusted_proxy && settings.xforward {
+    if offers_xforward(settings, peer) {
         let _ = write!(text, "\nXFORWARD {}", Xforward::KEYWORDS);
     }
     if settings.help {
         text.push_str("\nHELP");
     }
     text
+}
+
+/// The answer to HELP: the commands that are taken.
+pub(crate) fn help(settings: &Settings, peer: PeerTraits) -> Reply<'static> {
+    let hello = match settings.protocol {
+        Protocol::Lmtp => "LHLO",
+        Protocol::Smtp => "HELO EHLO",
+    };
+    let mut text = format!("Commands: {hello} MAIL RCPT DATA");
+    let switches = [
+        (settings.chunking, " BDAT"),
+        (true, " RSET NOOP VRFY HELP QUIT"),
+        (offers_starttls(settings, peer), " STARTTLS"),
+        (offers_xclient(settings, peer), " XCLIENT"),
+        (offers_xforward(settings, peer), " XFORWARD"),
+    ];
+    for (_, commands) in switches.into_iter().filter(|(on, _)| *on) {
+        text.push_str(commands);
+    }
+    replies::HELP.below(&text)
+}
+
+fn offers_starttls(settings: &Settings, peer: PeerTraits) -> bool {
+    settings.start_tls && !peer.tls
+}
+
+fn offers_xclient(settings: &Settings, peer: PeerTraits) -> bool {
+    settings.xclient && peer.trusted_proxy
+}
+
+fn offers_xforward(settings: &Settings, peer: PeerTraits) -> bool {
+    settings.xforward && peer.trusted_proxy
 }

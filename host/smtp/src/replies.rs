@@ -25,8 +25,8 @@ macro_rules! replies {
 }
 
 replies! {
-    /// HELP.
-    HELP = 214 (2 . 0 . 0) "Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT STARTTLS\nMail is received here, not relayed; see RFC 5321";
+    /// HELP, below the commands that are taken.
+    HELP = 214 (2 . 0 . 0) "Mail is received here, not relayed; see RFC 5321";
     /// STARTTLS: the handshake comes next.
     READY_FOR_TLS = 220 (2 . 0 . 0) "Ready to start TLS";
     /// QUIT.

@@ -46,6 +46,15 @@ impl<'a> Reply<'a> {
         Reply { code, enhanced, text: Cow::Borrowed(text) }
     }
 
+    /// The same reply with lines of text before its own.
+    pub(crate) fn below(&self, text: &str) -> Reply<'static> {
+        Reply {
+            code: self.code,
+            enhanced: self.enhanced,
+            text: Cow::Owned(format!("{text}\n{}", self.text)),
+        }
+    }
+
     /// The three digits.
     #[must_use]
     pub const fn code(&self) -> u16 {

@@ -7,6 +7,7 @@ use memchr::memchr2;
 use super::{Pending, Session, State};
 use crate::command::{Command, LINE_LIMIT, Verb};
 use crate::domain::{DOMAIN_LIMIT, Domain};
+use crate::ehlo;
 use crate::question::{CloseReason, HelloVerb, Question, Step};
 use crate::replies;
 use crate::reply::Reply;
@@ -126,7 +127,9 @@ impl Session {
         match (verb, argument) {
             // RFC 5321 4.1.1.9: the argument of NOOP means nothing.
             (Verb::Noop, _) => self.say(&replies::OK, out),
-            (Verb::Help, _) if self.settings.help => self.say(&replies::HELP, out),
+            (Verb::Help, _) if self.settings.help => {
+                self.say(&ehlo::help(&self.settings, self.peer), out);
+            }
             (Verb::Quit, None) => self.close_with(&replies::BYE, CloseReason::Quit, out),
             (Verb::Rset, None) => {
                 self.abandon();
