@@ -88,12 +88,29 @@ impl Session {
         out: &mut Vec<u8>,
         commands: &mut CommandCounts,
     ) -> (usize, Step<'a>) {
+        self.receive_telling(input, out, commands, |_, _| {})
+    }
+
+    /// The same, and tells what each piece was taken for: one command line, or bytes of a message, of a chunk or of a line
+    /// that is too long ([`Waiting::Body`]). For drivers that show a conversation; which bytes are which, only the
+    /// session knows.
+    pub fn receive_telling<'a>(
+        &mut self,
+        input: &'a [u8],
+        out: &mut Vec<u8>,
+        commands: &mut CommandCounts,
+        mut told: impl FnMut(Waiting, &'a [u8]),
+    ) -> (usize, Step<'a>) {
         let mut used = 0;
         loop {
             if let Some(step) = self.owed(out) {
                 return (used, step);
             }
+            let waiting = self.waiting();
             let (taken, step) = self.advance(&input[used..], out, commands);
+            if taken > 0 {
+                told(waiting, &input[used..used + taken]);
+            }
             used += taken;
             if let Some(step) = step {
                 return (used, step);

@@ -173,13 +173,16 @@ impl Connection {
         // Where lines begin with dots there are millions of pieces in a mail: what is done once for all that has come in
         // is not done for each.
         let step = loop {
-            let waiting = self.session.waiting();
-            let rest = &input[taken..];
-            let (read, step) = self.session.receive_counting(rest, output, &mut commands);
+            let (rest, watchers) = (&input[taken..], &self.server.shown.watchers);
+            let (read, step) = if watchers.any() {
+                let client = &txn.client;
+                self.session.receive_telling(rest, output, &mut commands, |waiting, piece| {
+                    watchers.heard(client, waiting, piece);
+                })
+            } else {
+                self.session.receive_counting(rest, output, &mut commands)
+            };
             taken += read;
-            if self.server.shown.watchers.any() && read > 0 {
-                self.server.shown.watchers.heard(&txn.client, waiting, &rest[..read]);
-            }
             let Step::Body(bytes) = step else {
                 self.turn += read as u64 * COMMAND_WEIGHT;
                 break step;

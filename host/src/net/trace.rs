@@ -55,11 +55,11 @@ impl Watchers {
         self.number.load(Ordering::Relaxed) > 0
     }
 
-    /// Bytes that the session has taken in while it waited for this.
+    /// One command line, or bytes of a message, which the session has taken in while it waited for this.
     #[cold]
-    pub(super) fn heard(&self, client: &Client, waiting: Waiting, bytes: &[u8]) {
+    pub(super) fn heard(&self, client: &Client, waiting: Waiting, piece: &[u8]) {
         if self.knows(client) {
-            heard::lines(waiting, bytes, |line| self.tell(client, format_args!("C: {line}")));
+            self.tell(client, format_args!("C: {}", heard::shown(waiting, piece)));
         }
     }
 

@@ -17,29 +17,21 @@ const OPEN: [&[u8]; 9] =
 const NAMED: [&[u8]; 10] =
     [b"DATA", b"QUIT", b"RSET", b"NOOP", b"STARTTLS", b"HELP", b"EXPN", b"AUTH", b"ETRN", b"TURN"];
 
-/// Puts bytes that were taken in while the session waited for this into lines.
-pub(super) fn lines(waiting: Waiting, mut bytes: &[u8], mut show: impl FnMut(&str)) {
-    while waiting == Waiting::Command && !bytes.is_empty() {
-        let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
-        let line;
-        (line, bytes) = bytes.split_at(end);
-        let line = line.trim_ascii_end();
-        let verb = line.split(|b| matches!(b, b' ' | b'\t')).next().unwrap_or_default();
-        let is = |known: &[&[u8]]| known.iter().any(|name| name.eq_ignore_ascii_case(verb));
-        let hidden = line.len() - verb.len();
-        match (is(&OPEN), is(&NAMED)) {
-            (true, _) => show(&without_login(&printable(line))),
-            (_, true) if hidden == 0 => show(&printable(verb)),
-            (_, true) => show(&format!("{} [{hidden} bytes]", printable(verb))),
-            _ => show(&format!("[{} bytes that are no command]", line.len())),
-        }
-        // A chunk may stand behind it in the same bytes.
-        if verb.eq_ignore_ascii_case(b"BDAT") {
-            break;
-        }
+/// What may be shown of a command line, or of bytes of a message: what the session has taken in at once while it waited
+/// for this.
+pub(super) fn shown(waiting: Waiting, piece: &[u8]) -> String {
+    if waiting != Waiting::Command {
+        return format!("[{} bytes of a message]", piece.len());
     }
-    if !bytes.is_empty() {
-        show(&format!("[{} bytes of a message]", bytes.len()));
+    let line = piece.trim_ascii_end();
+    let verb = line.split(|b| matches!(b, b' ' | b'\t')).next().unwrap_or_default();
+    let is = |known: &[&[u8]]| known.iter().any(|name| name.eq_ignore_ascii_case(verb));
+    let hidden = line.len() - verb.len();
+    match (is(&OPEN), is(&NAMED)) {
+        (true, _) => without_login(&printable(line)).into_owned(),
+        (_, true) if hidden == 0 => printable(verb),
+        (_, true) => format!("{} [{hidden} bytes]", printable(verb)),
+        _ => format!("[{} bytes that are no command]", line.len()),
     }
 }
 
@@ -77,43 +69,37 @@ const MOST: usize = 512;
 mod tests {
     use super::*;
 
-    fn shown(waiting: Waiting, bytes: &[u8]) -> Vec<String> {
-        let mut shown = Vec::new();
-        lines(waiting, bytes, |line| shown.push(line.to_owned()));
-        shown
-    }
-
-    #[test]
-    fn credentials_are_not_shown() {
-        let bytes = b"EHLO a\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nAGFubgBzZWNyZXQ=\r\nnoop secret\r\n";
-        let shown = shown(Waiting::Command, bytes);
-        assert_eq!(
-            shown,
-            ["EHLO a", "AUTH [23 bytes]", "[16 bytes that are no command]", "noop [7 bytes]"]
-        );
-        let xclient = lines_of("XCLIENT ADDR=192.0.2.1 login=ann NAME=a");
-        assert_eq!(xclient, ["XCLIENT ADDR=192.0.2.1 LOGIN=[not shown] NAME=a"]);
-    }
-
-    fn lines_of(line: &str) -> Vec<String> {
+    fn line(line: &str) -> String {
         shown(Waiting::Command, format!("{line}\r\n").as_bytes())
     }
 
     #[test]
+    fn credentials_are_not_shown() {
+        for (said, expected) in [
+            ("EHLO a", "EHLO a"),
+            ("AUTH PLAIN AGFubgBzZWNyZXQ=", "AUTH [23 bytes]"),
+            ("AGFubgBzZWNyZXQ=", "[16 bytes that are no command]"),
+            ("noop secret", "noop [7 bytes]"),
+            (
+                "XCLIENT ADDR=192.0.2.1 login=ann NAME=a",
+                "XCLIENT ADDR=192.0.2.1 LOGIN=[not shown] NAME=a",
+            ),
+        ] {
+            assert_eq!(line(said), expected);
+        }
+    }
+
+    #[test]
     fn bodies_are_counted() {
-        assert_eq!(shown(Waiting::Body, b"secret\r\n"), ["[8 bytes of a message]"]);
-        assert_eq!(
-            shown(Waiting::Command, b"BDAT 8 LAST\r\nsecret\r\n"),
-            ["BDAT 8 LAST", "[8 bytes of a message]"]
-        );
+        assert_eq!(shown(Waiting::Body, b"QUIT\r\n"), "[6 bytes of a message]");
     }
 
     #[test]
     fn a_terminal_is_safe() {
         assert_eq!(
-            lines_of("MAIL FROM:<\x1b[2J\u{202e}\u{e9}>"),
-            ["MAIL FROM:<\\u{1b}[2J\\u{202e}\u{e9}>"]
+            line("MAIL FROM:<\x1b[2J\u{202e}\u{e9}>"),
+            "MAIL FROM:<\\u{1b}[2J\\u{202e}\u{e9}>"
         );
-        assert_eq!(lines_of(&format!("RCPT {}", "x".repeat(600)))[0].len(), MOST + 3);
+        assert_eq!(line(&format!("RCPT {}", "x".repeat(600))).len(), MOST + 3);
     }
 }

@@ -118,11 +118,15 @@ fn trace_shows_one_peer_and_no_secrets() {
     client.mail("a@example.com", &["test@example.test"], "Subject: hunter2\r\n\r\nhunter2\r\n");
     client.expect("MAIL FROM:<b@example.com>", "250");
     client.expect("RCPT TO:<test@example.test>", "250");
-    // What stands behind a chunk in the same bytes is not told from it: rather a command too few than a secret.
     client.send("BDAT 7\r\nhunter2BDAT 9 LAST\r\nhunter2\r\n");
     client.expect_reply("250");
     client.expect_reply("250");
-    client.expect("QUIT", "221");
+    // Chunks that nobody wants are skipped to their end, and what stands behind them is a command again.
+    client.send("BDAT 11\r\nhunter2VRFYBDAT 3 LAST\r\nh2\nVRFY hunter\r\nQUIT\r\n");
+    client.expect_reply("503");
+    client.expect_reply("503");
+    client.expect_reply("252");
+    client.expect_reply("221");
     trace.stdout.wait_for("-- closed reason=Quit");
     let shown = trace.stdout.text();
     for part in [
@@ -135,6 +139,13 @@ fn trace_shows_one_peer_and_no_secrets() {
         "C: MAIL FROM:<a@example.com>",
         "C: BDAT 7\n",
         "C: [7 bytes of a message]",
+        "C: BDAT 9 LAST\n",
+        "C: [9 bytes of a message]",
+        "C: BDAT 11\n",
+        "C: [11 bytes of a message]",
+        "C: BDAT 3 LAST\n",
+        "C: [3 bytes of a message]",
+        "C: VRFY hunter\n",
         "S: 354 ",
         " bytes of a message]",
         "S: 250 2.0.0 OK: queued as ",
