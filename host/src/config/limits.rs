@@ -83,13 +83,20 @@ pub(super) struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
-    /// A number between 0 and `most`, 0 for the default.
+    /// A number between 0 and `most`. 0 is the default, as in go-guerrilla; where somebody may have meant something else
+    /// by it, that is said.
     pub(super) fn check<T>(&mut self, key: &str, given: Option<i64>, usual: T, most: i64) -> T
     where
-        T: TryFrom<i64> + Copy + Display,
+        T: TryFrom<i64> + Copy + Default + Display + PartialEq,
     {
         let given = match given {
-            None | Some(0) => return usual,
+            None => return usual,
+            Some(0) => {
+                if usual != T::default() {
+                    self.findings.warn(format!("{}.{key}", self.at), zero_means(usual));
+                }
+                return usual;
+            }
             Some(number) => number,
         };
         match T::try_from(given) {
@@ -105,6 +112,13 @@ impl Numbers<'_> {
     }
 }
 
+/// What to say of a 0 in the place of a limit: in other programs it is none.
+pub(super) fn zero_means(usual: impl Display) -> String {
+    format!(
+        "0 means the default, {usual}, and switches nothing off; write the number that is meant"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,15 +127,31 @@ mod tests {
         let mut findings = Findings::default();
         let mut numbers = Numbers { at: "servers[0]", findings: &mut findings };
         let number = numbers.check("max_x", given, 7_u32, most);
+        assert!(findings.warnings.is_empty());
         (number, findings.errors.iter().map(ToString::to_string).collect())
     }
 
     #[test]
-    fn zero_and_nothing_are_the_default() {
+    fn what_is_within_is_taken() {
         assert_eq!(check(None, 10), (7, vec![]));
-        assert_eq!(check(Some(0), 10), (7, vec![]));
         assert_eq!(check(Some(1), 10), (1, vec![]));
         assert_eq!(check(Some(10), 10), (10, vec![]));
+    }
+
+    #[test]
+    fn zero_is_the_default_which_is_said_unless_that_is_zero() {
+        let mut findings = Findings::default();
+        let mut numbers = Numbers { at: "servers[0]", findings: &mut findings };
+        assert_eq!(numbers.check("max_x", Some(0), 7_u32, 10), 7);
+        assert_eq!(numbers.check("max_y", Some(0), 0_u32, 10), 0);
+        let warnings: Vec<_> = findings.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            warnings,
+            [
+                "servers[0].max_x: 0 means the default, 7, and switches nothing off; write the number that is meant"
+            ]
+        );
+        assert!(findings.errors.is_empty());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One element of `servers`, checked: a listener, its conversation and its bounds.
 //!
-//! In every number 0 means the default, as in go-guerrilla; a negative one is an error (it aborted
+//! In every number 0 means the default, as in go-guerrilla, which is said where it is not 0; a negative one is an error (it aborted
 //! go-guerrilla's start at best).
 
 use std::time::Duration;

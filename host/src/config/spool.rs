@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::limits::zero_means;
 use super::problem::Findings;
 
 /// Bounds that all servers share.
@@ -31,7 +32,11 @@ impl Spool {
     ) -> Self {
         let usual = Self::default();
         let mut number = |key: &str, given: Option<i64>, usual: u64| match given {
-            None | Some(0) => usual,
+            None => usual,
+            Some(0) => {
+                findings.warn(key, zero_means(usual));
+                usual
+            }
             Some(given) => u64::try_from(given).unwrap_or_else(|_| {
                 findings.error(
                     key,
@@ -62,6 +67,12 @@ mod tests {
         let mut findings = Findings::default();
         assert_eq!(Spool::check(None, None, Some(0), &mut findings), Spool::default());
         assert!(findings.errors.is_empty());
+        let warnings: Vec<_> = findings.warnings.iter().map(ToString::to_string).collect();
+        assert!(
+            warnings[0].starts_with("max_memory: 0 means the default, 1073741824"),
+            "{warnings:?}"
+        );
+        assert_eq!(warnings.len(), 1);
         Spool::check(Some(-1), None, None, &mut findings);
         assert_eq!(
             findings.errors[0].to_string(),

@@ -126,12 +126,12 @@ pub(super) const TOP: Vocabulary = Vocabulary {
         key(
             "max_memory",
             Form::Whole,
-            "Bytes of messages in memory, over all connections; beyond it clients hear 452. Default: 1073741824.",
+            "Bytes of messages in memory, over all connections; beyond it clients hear 452. Default: 1073741824, also for 0.",
         ),
         key(
             "spool_threshold",
             Form::Whole,
-            "A message above this many bytes goes to a file without a name. Default: 1048576.",
+            "A message above this many bytes goes to a file without a name. Default: 1048576, also for 0.",
         ),
         key(
             "spool_dir",

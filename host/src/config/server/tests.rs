@@ -23,11 +23,21 @@ fn what_is_left_out_has_the_default() {
     let usual = Server::new("127.0.0.1:2526".parse().unwrap());
     for members in [
         r#""tls": {}"#,
-        r#""max_size": 0, "timeout": 0, "max_clients": 0, "max_rcpt": 0, "max_errors": 0"#,
+        r#""max_messages": 0, "max_clients_per_ip": 0, "max_connects_per_minute": 0"#,
         r#""host_name": "", "log_file": "", "protocol": "", "bare_newline": "", "greet_delay": """#,
         r#""greet_delay": "0", "extensions": null, "trusted_proxies": []"#,
     ] {
         assert_eq!(check(members), Ok((usual.clone(), vec![])), "{members}");
+    }
+    let limits = [("max_size", 10_485_760), ("timeout", 30), ("session_timeout", 3600)];
+    let more = [("min_data_rate", 100), ("max_clients", 100), ("max_rcpt", 100)];
+    let errors = [("max_errors", 20), ("max_unrecognised", 5)];
+    for (key, default) in limits.into_iter().chain(more).chain(errors) {
+        let (server, warnings) = check(&format!(r#""{key}": 0"#)).unwrap();
+        assert_eq!(server, usual, "{key}");
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let expected = format!("servers[0].{key}: 0 means the default, {default}, and switches");
+        assert!(warnings[0].starts_with(&expected), "{warnings:?}");
     }
     assert_eq!(usual.max_size, 10_485_760);
     assert_eq!(usual.timeout, Duration::from_secs(30));

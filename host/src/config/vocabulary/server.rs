@@ -34,19 +34,27 @@ pub(in crate::config) const SERVER: Vocabulary = Vocabulary {
             "Its name in greeting and replies. Default: the name of the machine.",
         ),
         key("protocol", Form::Words(&["smtp", "lmtp"]), "What it speaks. Default: smtp."),
-        key("max_size", Form::Whole, "The largest message in bytes. Default: 10485760."),
+        key(
+            "max_size",
+            Form::Whole,
+            "The largest message in bytes. Default: 10485760, also for 0.",
+        ),
         key(
             "timeout",
             Form::Whole,
-            "Seconds a client may take for one command, or be silent in a body. Default: 30.",
+            "Seconds a client may take for one command, or be silent in a body. Default: 30, also for 0.",
         ),
         key(
             "session_timeout",
             Form::Whole,
-            "Seconds a session may last; a message in hand is finished. Default: 3600.",
+            "Seconds a session may last; a message in hand is finished. Default: 3600, also for 0.",
         ),
-        key("min_data_rate", Form::Whole, "Bytes a second that a body must come at. Default: 100."),
-        key("max_clients", Form::Whole, "Connections at a time. Default: 100."),
+        key(
+            "min_data_rate",
+            Form::Whole,
+            "Bytes a second that a body must come at. Default: 100, also for 0.",
+        ),
+        key("max_clients", Form::Whole, "Connections at a time. Default: 100, also for 0."),
         key(
             "max_clients_per_ip",
             Form::Whole,
@@ -57,16 +65,16 @@ pub(in crate::config) const SERVER: Vocabulary = Vocabulary {
             Form::Whole,
             "Connections within a minute from one IPv4 address or IPv6 /64. Default: 0, which is no limit.",
         ),
-        key("max_rcpt", Form::Whole, "Recipients of a message. Default: 100."),
+        key("max_rcpt", Form::Whole, "Recipients of a message. Default: 100, also for 0."),
         key(
             "max_errors",
             Form::Whole,
-            "Refused commands before the connection is closed. Default: 20.",
+            "Refused commands before the connection is closed. Default: 20, also for 0.",
         ),
         key(
             "max_unrecognised",
             Form::Whole,
-            "Unknown commands before the connection is closed. Default: 5.",
+            "Unknown commands before the connection is closed. Default: 5, also for 0.",
         ),
         key(
             "max_messages",
