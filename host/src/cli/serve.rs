@@ -252,14 +252,22 @@ impl Running<'_> {
                 "user, group, umask and landlock are settled at the start: another one takes effect with the next"
             );
         }
-        let moved = config.pid_file != self.daemon.config().pid_file;
-        let pid_file = match config.pid_file.as_deref().filter(|_| moved) {
+        let path = config.pid_file.clone();
+        // Another name for the file that is locked already: it is the file that counts.
+        let is_kept = match (&self.pid_file, &path) {
+            (Some(file), Some(path)) => file.is_at(path),
+            _ => false,
+        };
+        let moved = !is_kept && path != self.daemon.config().pid_file;
+        let new = match path.as_deref().filter(|_| moved) {
             Some(path) => Some(self.usable(PidFile::create(path))?),
             None => None,
         };
         let changes = self.daemon.reload(config).await.map_err(|error| error.to_string())?;
         if moved {
-            self.pid_file = pid_file;
+            self.pid_file = new;
+        } else if let (true, Some(file), Some(path)) = (is_kept, &mut self.pid_file, path) {
+            file.call(&path);
         }
         let changes: Vec<String> = changes.iter().map(told).collect();
         for change in &changes {

@@ -43,6 +43,17 @@ impl PidFile {
         lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(failed)?;
         Ok(Self { path: path.to_owned(), lock })
     }
+
+    /// Whether it stands under this name, too: `./pid` is `pid`, and directories may be links.
+    #[must_use]
+    pub fn is_at(&self, path: &Path) -> bool {
+        is_at(&self.lock, path)
+    }
+
+    /// Goes by this name from here on.
+    pub fn call(&mut self, path: &Path) {
+        path.clone_into(&mut self.path);
+    }
 }
 
 impl PidFile {
@@ -96,11 +107,12 @@ fn lock(path: &Path) -> Result<Flock<File>, PidFileError> {
     })
 }
 
-/// Whether this is the file that stands under that name.
+/// Whether this is the file that stands under that name. A link to it is another file, which the end would remove in its
+/// place.
 fn is_at(file: &File, path: &Path) -> bool {
     let same =
         |ours: Metadata, there: Metadata| (ours.dev(), ours.ino()) == (there.dev(), there.ino());
-    file.metadata().and_then(|ours| Ok(same(ours, fs::metadata(path)?))).unwrap_or(false)
+    file.metadata().and_then(|ours| Ok(same(ours, fs::symlink_metadata(path)?))).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -128,6 +140,25 @@ mod tests {
             }
             done.store(true, std::sync::atomic::Ordering::Relaxed);
         });
+    }
+
+    #[test]
+    fn another_spelling_is_the_same_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir(path("real")).unwrap();
+        std::os::unix::fs::symlink("real", path("link")).unwrap();
+        let mut file = PidFile::create(&path("real/pid")).unwrap();
+        for same in ["real/pid", "./real/./pid", "link/pid", "real/../link/pid"] {
+            assert!(file.is_at(&path(same)), "{same}");
+        }
+        std::os::unix::fs::symlink("pid", path("real/other")).unwrap();
+        for other in ["real/other", "real", "pid", "nowhere/pid"] {
+            assert!(!file.is_at(&path(other)), "{other}");
+        }
+        file.call(&path("link/pid"));
+        drop(file);
+        assert!(!path("real/pid").exists());
     }
 
     #[test]

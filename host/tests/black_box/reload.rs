@@ -161,6 +161,24 @@ fn the_pid_file_moves() {
     assert!(!new.exists());
 }
 
+/// It is locked by the daemon itself, which is no reason to refuse another name for it.
+#[test]
+fn the_pid_file_under_another_name() {
+    let setup = Setup::without_plugins();
+    std::os::unix::fs::symlink(".", setup.dir().join("here")).expect("our own directory");
+    let file = setup.dir().join("daemon.pid");
+    let daemon = setup.top("pid_file", "daemon.pid").start();
+    for name in ["./daemon.pid", "here/daemon.pid", "daemon.pid"] {
+        daemon.edit(|config| config["pid_file"] = name.into());
+        daemon.reload().unwrap_or_else(|refused| panic!("{name}: {refused:?}"));
+        assert_eq!(fs::read_to_string(&file).expect("still there"), daemon.pid().to_string());
+    }
+    daemon.edit(|config| config["pid_file"] = "here/daemon.pid".into());
+    daemon.reload().expect("reloaded");
+    daemon.stop();
+    assert!(!file.exists());
+}
+
 /// What the log is to say, and what makes a configuration that bad.
 type Wrong = (&'static [&'static str], Box<dyn Fn(&mut Value)>);
 
