@@ -30,7 +30,7 @@ impl BatchPlugin for GuerrillaRedisDb {
         let keys: RedisKeys = read(&config)?;
         let own: Config = read(&config)?;
         let table = Table::new(database::options(&own)?, database::table(&own.mail_table)?);
-        let connections = usize::from(keys.redis_connections).max(1);
+        let connections = keys.redis_connections.get().into();
         let batch = keys.redis_batch.get().into();
         let store = Store::new(host, own, RedisPool::new(&keys)?, table);
         Ok(Self { host, store, connections, batch })

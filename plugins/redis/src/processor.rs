@@ -31,7 +31,7 @@ impl BatchPlugin for Redis {
                     .to_owned(),
             );
         }
-        let connections = usize::from(keys.redis_connections).max(1);
+        let connections = keys.redis_connections.get().into();
         let batch = keys.redis_batch.get().into();
         let store = Store::new(host, own, RedisPool::new(&keys)?);
         Ok(Self { host, store, connections, batch })

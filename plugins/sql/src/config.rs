@@ -1,5 +1,6 @@
 //! The keys of the configuration, as written.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,7 +49,7 @@ pub struct Config {
     pub sql_max_conn_lifetime: Lifetime,
     /// Most messages of one transaction. Default: 256.
     #[serde(default = "default_batch")]
-    pub sql_batch: u16,
+    pub sql_batch: NonZeroU16,
     /// Host in the message ids of messages that have none. Set by the daemon.
     #[serde(default)]
     pub primary_mail_host: String,
@@ -69,8 +70,8 @@ fn default_table() -> String {
     "new_mail".to_owned()
 }
 
-fn default_batch() -> u16 {
-    256
+const fn default_batch() -> NonZeroU16 {
+    const { NonZeroU16::new(256).unwrap() }
 }
 
 /// A time as Go writes it: `1h30m`, `90s`, `0`.

@@ -42,7 +42,7 @@ impl BatchPlugin for Sql {
             true => schema::statements(driver, &config.mail_table),
             false => Vec::new(),
         };
-        let (writers, batch) = (config.writers(driver), usize::from(config.sql_batch).max(1));
+        let (writers, batch) = (config.writers(driver), config.sql_batch.get().into());
         let most_idle = config.sql_max_idle_conns.map_or(usize::MAX, usize::from);
         let lanes = Lanes::new(most_idle, config.sql_max_conn_lifetime.0);
         let store = Store::new(host, target, insert, lanes, config.primary_mail_host);

@@ -1,6 +1,6 @@
 //! The keys that say where Redis is and how long it keeps what it is given, as operators write them.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::{NonZeroU8, NonZeroU16, NonZeroU32};
 
 use guerrilla_plugin_api::Secret;
 use serde::Deserialize;
@@ -44,25 +44,25 @@ pub struct RedisKeys {
     pub redis_sentinel_password: Option<Secret>,
     /// Most connections at a time; each writes a batch.
     #[serde(default = "two")]
-    pub redis_connections: u8,
+    pub redis_connections: NonZeroU8,
     /// Most messages that are written together.
     #[serde(default = "most_together")]
     pub redis_batch: NonZeroU16,
     /// Seconds that one attempt to connect and to write a batch may take.
     #[serde(default = "five")]
-    pub redis_timeout_seconds: u16,
+    pub redis_timeout_seconds: NonZeroU16,
 }
 
 const fn most_together() -> NonZeroU16 {
     const { NonZeroU16::new(256).unwrap() }
 }
 
-const fn two() -> u8 {
-    2
+const fn two() -> NonZeroU8 {
+    const { NonZeroU8::new(2).unwrap() }
 }
 
-const fn five() -> u16 {
-    5
+const fn five() -> NonZeroU16 {
+    const { NonZeroU16::new(5).unwrap() }
 }
 
 /// Reads the keys that a type knows out of an object that holds others' too.
@@ -94,8 +94,16 @@ mod tests {
     fn what_is_left_out_has_a_default() {
         let keys = keys(serde_json::json!({ "redis_password": null, "log_received_mails": 1 }));
         let keys = keys.unwrap();
-        assert_eq!((keys.redis_connections, keys.redis_timeout_seconds), (2, 5));
+        assert_eq!((keys.redis_connections.get(), keys.redis_timeout_seconds.get()), (2, 5));
         assert!(!keys.redis_cluster && keys.redis_password.is_none());
+    }
+
+    #[test]
+    fn none_at_all_is_not_one() {
+        for key in ["redis_batch", "redis_connections", "redis_timeout_seconds"] {
+            let error = keys(serde_json::json!({ key: 0 })).unwrap_err();
+            assert!(error.starts_with(&format!("{key}: ")) && error.contains("nonzero"), "{error}");
+        }
     }
 
     #[test]

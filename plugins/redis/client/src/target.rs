@@ -49,7 +49,7 @@ impl Target {
             places.iter().map(|place| node(place)).collect::<Result<_, _>>()?;
         let login = login(keys, &nodes[0])?;
         let certificates = certificates(keys)?;
-        let timeout = Duration::from_secs(keys.redis_timeout_seconds.max(1).into());
+        let timeout = Duration::from_secs(keys.redis_timeout_seconds.get().into());
         let names: Vec<String> = nodes.iter().map(|node| node.addr().to_string()).collect();
         let names = names.join(",");
         let (way, name) = match (&keys.redis_sentinel_master, keys.redis_cluster) {
