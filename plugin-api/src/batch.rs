@@ -244,7 +244,8 @@ pub trait BatchPlugin: Send + Sync + Sized + 'static {
         }
     }
 
-    /// Called last, when the writers have ended.
+    /// Called last, when the writers have ended; also when [`start`](Self::start) has done its part and the system gives no thread
+    /// for a writer.
     fn stop(&self) {}
 }
 

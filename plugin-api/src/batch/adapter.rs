@@ -61,13 +61,8 @@ impl<P: BatchPlugin> Plugin for Batched<P> {
         if P::SETTLES_BATCHES {
             self.shared.to_settle.open();
         }
-        for _ in 0..self.shared.plugin.writers().max(1) {
-            self.spawn(Shared::save)?;
-            if P::SETTLES_BATCHES {
-                self.spawn(Shared::settle)?;
-            }
-        }
-        Ok(())
+        // The host stops only what has started: what the plugin has begun in its `start` would go on.
+        self.spawn_writers().inspect_err(|_| self.stop())
     }
 
     fn connect(&self, txn: Transaction<'_>) -> Verdict {
@@ -133,6 +128,16 @@ impl<P: BatchPlugin> Batched<P> {
         all
     };
     const INLINE: &'static [Phase] = &Self::INLINE_ROOM;
+
+    fn spawn_writers(&self) -> Result<(), String> {
+        for _ in 0..self.shared.plugin.writers().max(1) {
+            self.spawn(Shared::save)?;
+            if P::SETTLES_BATCHES {
+                self.spawn(Shared::settle)?;
+            }
+        }
+        Ok(())
+    }
 
     fn spawn(&self, life: fn(&Shared<P>)) -> Result<(), String> {
         let shared = Arc::clone(&self.shared);
