@@ -1,8 +1,7 @@
 //! Why a configuration cannot be put to work.
 
+use std::io;
 use std::path::PathBuf;
-
-use nix::errno::Errno;
 
 use super::plugins::PluginsError;
 use crate::net::{BindError, TlsError};
@@ -49,19 +48,19 @@ pub enum StartError {
         limit: u64,
     },
     /// No file can be made where large messages are to be.
-    #[error("spool_dir {}: cannot be written: {}; let the daemon's user write there, or choose another", dir.display(), errno.desc())]
+    #[error("spool_dir {}: no file can be made there: {source}; let the daemon's user write there, or choose another", dir.display())]
     Spool {
         /// The directory.
         dir: PathBuf,
         /// What the system said.
-        errno: Errno,
+        source: io::Error,
     },
     /// A log that cannot be written where it is configured to go.
     #[error(transparent)]
     Log(#[from] LogError),
     /// No thread or runtime could be had.
     #[error("cannot start a thread: {0}")]
-    Threads(std::io::Error),
+    Threads(io::Error),
 }
 
 impl From<AssembleError> for StartError {

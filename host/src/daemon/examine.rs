@@ -1,8 +1,8 @@
 //! Everything for which a configuration would be refused, found without doing any of it: nothing is bound, opened for
-//! writing, created or run, and a daemon that runs is not disturbed.
+//! writing or run, and a daemon that runs is not disturbed. Of a directory that files are to be made in, one is asked for:
+//! rights alone say nothing of a file system that has none (`/proc`) or is full. It has no name, or is gone at once.
 //!
-//! *Limits*: ports are not tried. Nothing is known of what a file system refuses to root (`/proc`), whether it lets
-//! programs run, or what the code of a plugin would say of its settings.
+//! *Limits*: sockets are not tried. Nothing is known of what the code of a plugin would say of its settings.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::net::TlsError;
 use crate::net::tls::Acceptor;
 use crate::pipeline::{chains, survey};
 use crate::plugins::catalogue::{Offer, Offers};
-use crate::plugins::{Processor, examine_dir};
+use crate::plugins::{Processor, check_runtime_dir, examine_dir};
 
 /// What is wrong with a configuration.
 #[derive(Default)]
@@ -87,7 +87,12 @@ impl Examination {
     fn file(&mut self, at: &str, path: &Path) {
         let Err(why) = can_write(path) else { return };
         let message = format!("cannot write {}: {why}", path.display());
-        if is_made_later(path) {
+        self.unless_made_later(at, path.parent().unwrap_or(path), message);
+    }
+
+    /// A problem with a directory, which is only worth a warning when the directory comes with the service.
+    fn unless_made_later(&mut self, at: &str, directory: &Path, message: String) {
+        if is_made_later(directory) {
             let message =
                 format!("{message}; systemd makes it with the service (RuntimeDirectory=)");
             self.warnings.push(Problem::new(at, message));
@@ -122,12 +127,10 @@ impl Examination {
         };
         self.warnings.extend(warnings);
         // Private copies of the files go there.
-        if let Some(dir) = &config.plugins.runtime_dir
-            && offered.iter().any(|(_, origin)| origin != BUILT_IN)
-            && let Err(errno) = may(dir, AccessFlags::W_OK | AccessFlags::X_OK)
+        if offered.iter().any(|(_, origin)| origin != BUILT_IN)
+            && let Err(error) = check_runtime_dir(config.plugins.runtime_dir.as_deref())
         {
-            let message = format!("directory {}: {}", dir.display(), errno.desc());
-            self.problems.push(Problem::new("plugins_runtime_dir", message));
+            self.unless_made_later("plugins_runtime_dir", error.dir(), error.to_string());
         }
         Some(offered)
     }
@@ -178,17 +181,20 @@ fn can_write(path: &Path) -> Result<(), String> {
                 Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
                 _ => PathBuf::from("."),
             };
+            let wrong = |why: &str| format!("directory {}: {why}", directory.display());
             may(&directory, AccessFlags::W_OK | AccessFlags::X_OK)
-                .map_err(|errno| format!("directory {}: {}", directory.display(), errno.desc()))
+                .map_err(|errno| wrong(errno.desc()))?;
+            tempfile::tempfile_in(&directory)
+                .map(drop)
+                .map_err(|error| wrong(&format!("no file can be made there: {error}")))
         }
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Whether the directory of a file is not there because it is there only while the service runs.
-fn is_made_later(path: &Path) -> bool {
-    let of_services = ["/run", "/var/run"].iter().any(|run| path.starts_with(run));
-    of_services && path.parent().is_some_and(|directory| !directory.exists())
+/// Whether a directory is not there because it is there only while the service runs.
+fn is_made_later(directory: &Path) -> bool {
+    ["/run", "/var/run"].iter().any(|run| directory.starts_with(run)) && !directory.exists()
 }
 
 /// What the process may do, by the rights that it acts with.
@@ -217,6 +223,8 @@ mod tests {
         assert!(why.ends_with("no: No such file or directory"), "{why}");
         assert!(can_write(&path("there/log")).is_err());
         assert!(can_write(Path::new("/proc/version/x")).is_err());
+        // Root may write there, by the mode; files are not made there.
+        assert!(can_write(Path::new("/proc/log")).is_err());
         let closed = path("closed");
         fs::create_dir(&closed).unwrap();
         fs::set_permissions(&closed, Permissions::from_mode(0o500)).unwrap();

@@ -1,17 +1,17 @@
 //! Everything of a configuration that can fail, made before anything of it is put to work: a start or a reload either
 //! happens as a whole or changes nothing.
 
+use std::io::ErrorKind::{QuotaExceeded, StorageFull};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::resource::{Resource, getrlimit};
-use nix::unistd::{AccessFlags, faccessat};
 
 use super::error::StartError;
 use super::plugins::PluginFiles;
 use crate::config::{self, Change, Config, ServerChange};
+use crate::mail::Storage;
 use crate::net::tls::Acceptor;
 use crate::net::{self, Claimed, Passed, Server, Sockets};
 use crate::observe::{Log, PreparedLog};
@@ -177,9 +177,11 @@ fn admin(config: &Config, present: &Present) -> Result<Option<Sockets>, StartErr
 /// Whether large messages have a place: it would be noticed with the first of them.
 pub(super) fn check_spool(config: &Config) -> Result<(), StartError> {
     let dir = &config.spool.dir;
-    let write = AccessFlags::W_OK | AccessFlags::X_OK;
-    faccessat(AT_FDCWD, dir, write, AtFlags::AT_EACCESS)
-        .map_err(|errno| StartError::Spool { dir: dir.clone(), errno })
+    match Storage::try_dir(dir) {
+        // That passes, and the mail that needs no file can be taken meanwhile.
+        Err(error) if matches!(error.kind(), StorageFull | QuotaExceeded) => Ok(()),
+        tried => tried.map_err(|source| StartError::Spool { dir: dir.clone(), source }),
+    }
 }
 
 /// As go-guerrilla checks it: all servers, disabled ones too, against the hard limit.

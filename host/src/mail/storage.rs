@@ -1,6 +1,7 @@
 //! How much of the mail in flight may be in memory, and where the rest goes.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,6 +24,16 @@ impl Default for Storage {
             dir: std::env::temp_dir(),
             budget: Arc::new(Budget::new(u64::MAX)),
         }
+    }
+}
+
+impl Storage {
+    /// Makes a file in a directory as one is made for a body, and drops it.
+    ///
+    /// # Errors
+    /// The system's, as a body would meet it.
+    pub(crate) fn try_dir(dir: &Path) -> io::Result<()> {
+        tempfile::tempfile_in(dir).map(drop)
     }
 }
 

@@ -63,6 +63,7 @@ pub use manifest::{Api, Manifest, ManifestError, Processor};
 pub use ownership::Ownership;
 pub use policy::OnError;
 pub use private_copy::RuntimeDirError;
+pub(crate) use private_copy::check_runtime_dir;
 pub use probe::{Prober, probe_with};
 pub use scan::{Candidate, ScanError, scan};
 pub use verify::{Verified, load_file, verify};

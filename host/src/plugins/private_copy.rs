@@ -67,6 +67,14 @@ impl PrivateDir {
     }
 }
 
+/// Whether a [`PrivateDir`] can be made there, by making one.
+///
+/// # Errors
+/// As it has them.
+pub(crate) fn check_runtime_dir(runtime_dir: Option<&Path>) -> Result<(), RuntimeDirError> {
+    PrivateDir::create(runtime_dir).map(drop)
+}
+
 /// Number of the next directory: what makes its name one that this process has never used, whatever the random
 /// part of it is.
 static NEXT: AtomicU64 = AtomicU64::new(1);

@@ -190,6 +190,29 @@ fn a_log_that_cannot_be_written() {
     }
 }
 
+/// Rights are not all: a file system may make no files, or let nothing in it be run.
+#[test]
+fn directories_that_no_file_can_be_made_in() {
+    for (key, target) in [
+        ("spool_dir", "/proc"),
+        ("log_file", "/proc/log"),
+        ("pid_file", "/proc/pid"),
+        ("plugins_crash_file", "/sys/crashes"),
+        ("plugins_runtime_dir", "/proc"),
+    ] {
+        let setup = Setup::new().top(key, target);
+        let file = setup.write_config();
+        let (code, lines) = check(setup.dir(), &["-c", &file, "--plugins-dir", "plugins"]);
+        assert_eq!(code, Some(78), "{key}: {lines:?}");
+        let errors: Vec<_> = lines.iter().filter(|line| line.contains(": error: ")).collect();
+        assert_eq!(errors.len(), 1, "{key}: {lines:?}");
+        assert!(errors[0].contains(target) && errors[0].contains(key), "{lines:?}");
+        let serve = ["serve", "-c", &file, "--plugins-dir", "plugins"];
+        let mut serve = guerrillad(setup.dir(), serve);
+        assert!(matches!(serve.exit_code(), Some(1 | 78)), "{key}");
+    }
+}
+
 /// A service's directory below /run is there only while the service runs.
 #[test]
 fn a_directory_that_the_service_manager_makes() {
