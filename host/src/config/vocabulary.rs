@@ -226,6 +226,8 @@ pub(super) const TOP: Vocabulary = Vocabulary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+    use crate::config::written::written;
 
     #[test]
     fn no_key_stands_in_a_vocabulary_twice() {
@@ -247,6 +249,34 @@ mod tests {
                 assert!(key.about.ends_with('.') && key.about.len() > 4, "{key:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_default_that_is_told_is_the_one_in_effect() {
+        use Form::{Duration, Flag, Positive, Whole, Words};
+        let bare = r#"{"servers": [{"listen_interface": "127.0.0.1:2526"}]}"#;
+        let config = Config::from_json(bare, "x").unwrap().config;
+        let shown = written(&config, &|_, _, value| value.clone()).into_value();
+        let server = &shown["servers"][0];
+        let (tls, extensions) = (&server["tls"], &server["extensions"]);
+        let backend = &shown["backend_config"];
+        let all = [(&TOP, &shown), (&SERVER, server), (&TLS, tls), (&EXTENSIONS, extensions)];
+        let mut compared = 0;
+        for (vocabulary, object) in all.into_iter().chain([(&BACKEND, backend)]) {
+            for Key { name, form, about } in vocabulary.entries() {
+                let told = about.rsplit_once("Default: ").map_or("", |(_, told)| told);
+                let told = told.split([',', '.']).next().unwrap_or_default();
+                let is_exact = matches!(form, Duration | Flag | Positive | Whole | Words(_));
+                let value = &object[name];
+                // A null is a key that has no meaning there.
+                if is_exact && !told.contains(' ') && !value.is_null() {
+                    let in_effect = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    assert_eq!(told, in_effect, "{name}");
+                    compared += 1;
+                }
+            }
+        }
+        assert!(compared > 40, "{compared}");
     }
 
     #[test]

@@ -187,7 +187,7 @@ pub(in crate::config) const TLS: Vocabulary = Vocabulary {
         key(
             "prefer_server_cipher_suites",
             Form::Flag,
-            "Whether our order of suites goes before the client's. Default: false.",
+            "Whether our order of suites goes before the client's. Default: true.",
         ),
         key(
             "client_auth_type",
