@@ -1,10 +1,9 @@
 //! From an envelope to the answers of the store: attempts and their deadline.
 //!
-//! What fails in front of the message is tried again until the time is over, for nothing is delivered by then. Behind it nothing is:
-//! who has no answer then may have the message or not.
+//! What fails in front of the message is tried again until the time is over, for nothing is delivered by then; unless it is
+//! sure to fail again (`standing`). Behind the message nothing is: who has no answer then may have the message or not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use guerrilla_plugin_api::Host;
@@ -16,6 +15,7 @@ use crate::envelope::Envelope;
 use crate::exchange::{Connection, Lost, greet, is_quiet, play};
 use crate::message::Message;
 use crate::reply::Reply;
+use crate::standing::{Standing, is_lasting};
 use crate::tls::Tls;
 
 /// Delivers to one store.
@@ -24,8 +24,7 @@ pub(crate) struct Deliveries {
     address: Address,
     tls: Option<Tls>,
     connections: Arc<Pool<Connection>>,
-    /// Whether the log says that the store is away.
-    away: AtomicBool,
+    standing: Standing,
 }
 
 /// What has come of it: an answer for each recipient, or none where the connection was lost or the time was over.
@@ -33,6 +32,15 @@ pub(crate) struct Outcome {
     pub(crate) answers: Vec<Option<Reply>>,
     /// Why somebody has none.
     pub(crate) trouble: String,
+    /// Whether the log has a line for it, which counts until the store can be used again.
+    pub(crate) is_told: bool,
+}
+
+/// No connection.
+struct Failure {
+    why: String,
+    /// Whether another attempt would fail as well.
+    is_lasting: bool,
 }
 
 impl Deliveries {
@@ -42,7 +50,7 @@ impl Deliveries {
         tls: Option<Tls>,
         connections: Arc<Pool<Connection>>,
     ) -> Self {
-        Self { host, address, tls, connections, away: AtomicBool::new(false) }
+        Self { host, address, tls, connections, standing: Standing::default() }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -65,7 +73,7 @@ impl Deliveries {
         let none = || vec![None; envelope.recipients.len()];
         let mut trouble = "all connections are in use (lmtp_connections)".to_owned();
         let Ok(_place) = timeout_at(until, self.connections.place()).await else {
-            return Outcome { answers: none(), trouble };
+            return Outcome { answers: none(), trouble, is_told: false };
         };
         let mut pause = SHORTEST;
         loop {
@@ -88,20 +96,24 @@ impl Deliveries {
                             if dialogue.is_clean() && is_quiet(&connection) {
                                 self.connections.keep(connection);
                             }
-                            return Outcome { answers: dialogue.answers(), trouble: String::new() };
+                            let answers = dialogue.answers();
+                            return Outcome { answers, trouble: String::new(), is_told: false };
                         }
                         Ok(Err(lost)) => trouble = lost.to_string(),
                         Err(_) => trouble = "no answer in time".to_owned(),
                     }
                     repeatable = dialogue.may_be_repeated();
                     if !repeatable {
-                        return Outcome { answers: dialogue.answers(), trouble };
+                        return Outcome { answers: dialogue.answers(), trouble, is_told: false };
                     }
                 }
-                Err(why) => trouble = why,
+                Err(failure) if failure.is_lasting => {
+                    return Outcome { answers: none(), trouble: failure.why, is_told: true };
+                }
+                Err(failure) => trouble = failure.why,
             }
             if !repeatable || Instant::now() + pause >= until {
-                return Outcome { answers: none(), trouble };
+                return Outcome { answers: none(), trouble, is_told: false };
             }
             self.host.count("retried", 1);
             // A kept connection that its store has closed meanwhile is no sign of trouble.
@@ -113,7 +125,9 @@ impl Deliveries {
     }
 
     /// A new connection that has been greeted.
-    async fn connect(&self, name: &str, until: Instant) -> Result<Connection, String> {
+    async fn connect(&self, name: &str, until: Instant) -> Result<Connection, Failure> {
+        let lasting = |why| Failure { why, is_lasting: true };
+        self.standing.attempt(Instant::now()).map_err(lasting)?;
         let connecting =
             async { greet(self.address.connect().await?, name, self.tls.as_ref()).await };
         let patience = until.min(Instant::now() + PATIENCE);
@@ -124,22 +138,36 @@ impl Deliveries {
         match connected {
             Ok(connection) => {
                 self.host.count("connected", 1);
-                if self.away.swap(false, Ordering::Relaxed) {
+                if self.standing.is_there() {
                     self.host.info(format_args!("{}: is back", self.address));
                 }
                 Ok(connection)
             }
+            Err(lost) if is_lasting(&lost) => Err(self.unfit(&lost)),
             Err(lost) => Err(self.lost(&lost.to_string())),
         }
     }
 
     /// One line in the log when it goes, however many wait for it.
-    fn lost(&self, why: &str) -> String {
-        if !self.away.swap(true, Ordering::Relaxed) {
+    fn lost(&self, why: &str) -> Failure {
+        if self.standing.is_away() {
             let address = &self.address;
             self.host.error(format_args!("{address}: {why}; mail is deferred until it is there"));
         }
-        format!("cannot be reached: {why}")
+        Failure { why: format!("cannot be reached: {why}"), is_lasting: false }
+    }
+
+    /// One line in the log, too, with what is wrong.
+    fn unfit(&self, lost: &Lost) -> Failure {
+        let why = lost.to_string();
+        if self.standing.is_unfit(&why, Instant::now()) {
+            let address = &self.address;
+            self.host.error(format_args!(
+                "{address}: {why}; mail is deferred until that is put right, here (lmtp_tls and its kin) or at the store, \
+                 which is tried less and less often meanwhile"
+            ));
+        }
+        Failure { why, is_lasting: true }
     }
 }
 

@@ -1,8 +1,8 @@
 //! LMTP: delivers messages to a local store (Dovecot, Cyrus, ...), which answers for each recipient.
 //!
 //! A reader of the code may go from `config` (what operators write) over `processor` (what the daemon asks and the client hears),
-//! `envelope` and `message` (what goes over) to `deliveries` (attempts and deadlines), `remembered` (who has it already),
-//! `tls`, `exchange` (one dialogue on one connection) and the protocol, which knows no sockets: `dialogue` and `reply`.
+//! `envelope` and `message` (what goes over) to `deliveries` (attempts and deadlines), `standing` (whether an attempt is worth it),
+//! `remembered` (who has it already), `tls`, `exchange` (one dialogue on one connection) and the protocol, which knows no sockets: `dialogue` and `reply`.
 //!
 //! Never: a success that the store has not said for this very recipient; a 5xx for trouble with the connection; a word in the clear that the
 //! operator wants encrypted.
@@ -24,6 +24,7 @@ mod message;
 mod processor;
 mod remembered;
 mod reply;
+mod standing;
 mod tls;
 
 pub use config::Config;

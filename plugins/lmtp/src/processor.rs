@@ -154,7 +154,9 @@ impl Lmtp {
 
     fn trouble(&self, txn: &Transaction<'_>, outcome: &Outcome) {
         let address = self.deliveries.address();
-        txn.log(Level::Error, format_args!("{address}: {}; deferred", outcome.trouble));
+        // A line for each message would say no more than the one there is.
+        let level = if outcome.is_told { Level::Debug } else { Level::Error };
+        txn.log(level, format_args!("{address}: {}; deferred", outcome.trouble));
     }
 }
 
