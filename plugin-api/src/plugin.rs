@@ -57,7 +57,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     ///
     /// A key with `"format": "file"` is the name of a file that [`create`](Plugin::create) or [`start`](Plugin::start) reads
     /// (authorities, a certificate, a key): when the file has changed, a reload of the host makes a new instance, though the
-    /// settings are the same. Leave it out for files that the processor looks at itself while it runs.
+    /// settings are the same. Leave it out for files that the processor looks at itself while it runs. Where such names are
+    /// parameters of a URL, list those: `"x-files-in-query": ["ssl-ca"]` for `mysql://host/database?ssl-ca=/path`.
     const CONFIG_SCHEMA: &'static str = r#"{"type":"object","properties":{}}"#;
 
     /// Its configuration, as serde reads it; use [`NoConfig`] for none. Keys of other processors are

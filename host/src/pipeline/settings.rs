@@ -2,13 +2,15 @@
 //!
 //! `serve`, `config check`, `plugins verify` and `plugins order` all ask here, so that they agree.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
 use crate::config::{Gateway, Problem, ProcessorSection, Source, key_path};
 use crate::plugins::Processor;
-use crate::plugins::schema::{names_file, unfit, wants_object};
+use crate::plugins::schema::{files_in_query, names_file, unfit, wants_object};
 use crate::stamp::Stamp;
 
 /// What an instance gets: the flat keys of `backend_config`, and those of its section on top. A section with a name of
@@ -33,14 +35,17 @@ pub(crate) fn settings(
 }
 
 /// The files that an instance with these settings reads when it is created, as they are now; `None` for one that is not
-/// there. They are strings that the schema says to be names of files, and places (`{"file": ...}`) that the processor
-/// looks up itself.
+/// there. They are strings that the schema says to be names of files or to have some in their query, and places
+/// (`{"file": ...}`) that the processor looks up itself.
 pub(super) fn files(settings: &Value, processor: &Processor) -> Vec<(PathBuf, Option<Stamp>)> {
     let mut paths = Vec::new();
     for (key, value) in settings.as_object().into_iter().flatten() {
         match value.as_str() {
             Some(path) if !path.is_empty() && names_file(&processor.config_schema, key) => {
                 paths.push(path.into());
+            }
+            Some(text) => {
+                in_query(text, &files_in_query(&processor.config_schema, key), &mut paths)
             }
             // What no schema describes is somebody else's.
             None if processor.properties().is_some_and(|known| known.contains_key(key)) => {
@@ -50,6 +55,32 @@ pub(super) fn files(settings: &Value, processor: &Processor) -> Vec<(PathBuf, Op
         }
     }
     paths.into_iter().map(|path: PathBuf| (path.clone(), Stamp::of(&path))).collect()
+}
+
+/// Files that parameters of a query name. The text need not be a whole URL, and a password in it may have any character,
+/// so whatever looks like such a parameter is one: a file too many is looked at, but none too few.
+fn in_query(text: &str, parameters: &[&str], paths: &mut Vec<PathBuf>) {
+    let given = text.split(['?', '&', '#']).filter_map(|part| part.split_once('='));
+    let files = given.filter(|(name, path)| parameters.contains(name) && !path.is_empty());
+    paths.extend(files.map(|(_, path)| decoded(path).into()));
+}
+
+/// A value of a query: `+` is a blank, `%2F` a slash.
+fn decoded(text: &str) -> OsString {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let hex = tail.get(..2).and_then(|hex| str::from_utf8(hex).ok());
+        let escaped =
+            hex.filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        octets.push(match (escaped, first) {
+            (Some(octet), _) => octet,
+            (None, b'+') => b' ',
+            (None, octet) => *octet,
+        });
+        rest = if escaped.is_some() { &tail[2..] } else { tail };
+    }
+    OsString::from_vec(octets)
 }
 
 fn places(value: &Value, paths: &mut Vec<PathBuf>) {
@@ -210,5 +241,23 @@ mod tests {
         let paths: Vec<_> = found.iter().map(|(path, _)| path.to_str().unwrap()).collect();
         assert_eq!(paths, ["/dev/null", "/nowhere", "/dev/full"]);
         assert!(found[0].1.is_some() && found[1].1.is_none());
+    }
+
+    #[test]
+    fn files_in_a_query_are_those_whose_parameters_the_schema_lists() {
+        let processor = processor(json!({"properties": {
+            "dsn": {"type": "string", "x-files-in-query": ["ssl-ca", "sslkey"]}, "url": {"type": "string"}
+        }}));
+        for (dsn, expected) in [
+            ("mysql://u:p@h/d?ssl-ca=/a&sslkey=/b&sslcert=/c", &["/a", "/b"][..]),
+            ("postgres://u:p?x@h/d?sslmode=verify-full&sslkey=%2Fe%20t+c%2", &["/e t c%2"]),
+            ("mysql://u@h/d?ssl-ca=&xssl-ca=/a", &[]),
+            ("/var/mail.sqlite", &[]),
+        ] {
+            let settings = json!({"dsn": dsn, "url": "http://h/?ssl-ca=/x"});
+            let found = files(&settings, &processor);
+            let paths: Vec<_> = found.iter().map(|(path, _)| path.to_str().unwrap()).collect();
+            assert_eq!(paths, expected, "{dsn}");
+        }
     }
 }

@@ -83,6 +83,12 @@ pub(crate) fn names_file(schema: &Value, key: &str) -> bool {
     is_file(&schema["properties"][key])
 }
 
+/// Parameters behind the `?` of a string under a key, as in `mysql://host/database?ssl-ca=/path`, that name such files.
+pub(crate) fn files_in_query<'s>(schema: &'s Value, key: &str) -> Vec<&'s str> {
+    let parameters = schema["properties"][key][FILES_IN_QUERY].as_array();
+    parameters.into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
 fn compile(schema: &Value) -> Result<Validator, String> {
     let mut schema = schema.clone();
     if let Some(schema) = schema.as_object_mut() {
@@ -201,6 +207,9 @@ fn described(kind: &str) -> &str {
 
 /// The format of names of files.
 const FILE: &str = "file";
+
+/// The keyword that lists parameters of a query whose values are names of files.
+const FILES_IN_QUERY: &str = "x-files-in-query";
 
 /// Rules that, at the top level, would judge what belongs to others.
 const ABOUT_OTHERS: [&str; 5] = [

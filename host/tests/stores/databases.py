@@ -222,7 +222,7 @@ class Postgres(Server):
 
 
 def certify(server):
-    """Gives a server a certificate, and starts it again with it; the authority."""
+    """Gives a server a certificate of a new authority, and starts it again with it; the authority."""
     authority = PrivateAuthority(server.directory / "tls")
     for file in (authority.key, authority.cert, authority.ca):
         server.give(file)

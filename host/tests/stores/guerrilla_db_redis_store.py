@@ -7,6 +7,7 @@ import base64
 import concurrent.futures
 import os
 import pathlib
+import shutil
 import signal
 import sys
 import time
@@ -196,18 +197,29 @@ def other_ways_to_the_database(arguments, directory):
                 yield f"rows by {name}", expect(rows == [["mail-0"]], f"{reply} {rows}")
                 yield f"by {name}: the password is not in the log", expect(PASSWORD not in serving.whole_log(), "it is")
         authority, other = databases.certify(maria), PrivateAuthority(directory / "other")
+        ca = directory / "ours.pem"
+        shutil.copyfile(authority.ca, ca)
         # An account that insists on TLS.
-        config = config_of(redis, maria, sql_dsn=maria.dsn("tls"), sql_ca_file=str(authority.ca))
+        config = config_of(redis, maria, sql_dsn=maria.dsn("tls"), sql_ca_file=str(ca), gw_save_timeout="4s")
         with serve(arguments, directory, config, "tls") as serving:
             reply = serving.send(mail_of(1))
             rows = maria.ask(f"SELECT subject FROM new_mail WHERE hash = '{reply.rpartition(' ')[2]}'")
             yield "rows over TLS", expect(rows == [["mail-1"]], f"{reply} {rows}")
+            authority = databases.certify(maria)
+            reply = serving.send(mail_of(3))
+            yield "a certificate of another authority: nothing is stored", expect(reply.startswith("451 4.3.0"), reply)
+            authority.ca.rename(ca)
+            serving.reload()
+            yield "after SIGHUP its file is taken anew", expect(serving.logs(f"file {ca} has changed and is in use"), serving.log()[-500:])
+            reply = serving.send(mail_of(4))
+            rows = maria.ask(f"SELECT subject FROM new_mail WHERE hash = '{reply.rpartition(' ')[2]}'")
+            yield "and the next mail is stored", expect(rows == [["mail-4"]], f"{reply} {rows}")
         config |= {"sql_ca_file": str(other.ca), "gw_save_timeout": "2s"}
         with serve(arguments, directory, config, "other-authority") as serving:
             reply = serving.send(mail_of(2))
             yield "a server that another authority vouches for gets nothing", expect(reply.startswith("451 4.3.0"), reply)
             yield "and the log says why", expect(serving.logs("UnknownIssuer"), serving.log()[-500:])
-        config |= {"sql_ca_file": str(authority.ca), "sql_password": f"not-{PASSWORD}"}
+        config |= {"sql_ca_file": str(ca), "sql_password": f"not-{PASSWORD}"}
         try:
             with serve(arguments, directory, config, "wrong-password"):
                 yield "a wrong password is an error at start", "the daemon starts"

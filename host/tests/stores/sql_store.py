@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.parse
 
 import databases
 from databases import PASSWORD, MariaDb, Postgres
@@ -245,6 +246,40 @@ def other_ways(make, arguments, directory):
                 yield what, expect(says in str(refused) and PASSWORD not in str(refused), refused)
 
 
+def other_certificate(make, arguments, directory):
+    """The server's certificate comes from another authority: after SIGHUP the file with the authorities is taken as it is then."""
+    with make(directory / make.name) as database:
+        authority = databases.certify(database)
+        ca = directory / "authorities of ours.pem"
+        url = f"{database.driver}://tls:{PASSWORD}@127.0.0.1:{database.port}/mail"
+        url += {
+            "mysql": f"?ssl-mode=VERIFY_IDENTITY&ssl-ca={urllib.parse.quote_plus(str(ca))}",
+            "postgres": f"?sslmode=verify-full&sslrootcert={urllib.parse.quote(str(ca))}",
+        }[database.driver]
+        for name, keys in {"file": {"sql_dsn": database.dsn("tls"), "sql_ca_file": str(ca)}, "dsn": {"sql_dsn": url}}.items():
+            replaced(ca, authority)
+            with serve(arguments, directory, database, name, **keys) as daemon:
+                reply = daemon.send(mail(f"before-{name}"))
+                yield f"by {name}: stored over TLS", expect(reply.startswith("250"), f"{reply} {daemon.log()[-500:]}")
+                authority = databases.certify(database)
+                reply = daemon.send(mail("between"))
+                yield f"by {name}: a server that is not vouched for any more gets nothing", expect(reply.startswith("451"), reply)
+                replaced(ca, authority)
+                daemon.reload()
+                yield f"by {name}: the file is taken anew", expect(daemon.logs(f"file {ca} has changed and is in use"), daemon.log()[-500:])
+                reply = daemon.send(mail(f"after-{name}"))
+                yield f"by {name}: the next mail is stored", expect(reply.startswith("250"), f"{reply} {daemon.log()[-500:]}")
+        names = {"before-file", "after-file", "before-dsn", "after-dsn"}
+        yield "stored is what was acknowledged", expect(set(stored(database.ask)) == names, stored(database.ask))
+
+
+def replaced(ca, authority):
+    """Puts the authority's certificate in the place of whatever is in the file, as tools do: at once."""
+    draft = ca.with_suffix(".new")
+    shutil.copyfile(authority.ca, draft)
+    draft.rename(ca)
+
+
 def sqlite_crash(arguments, directory):
     """SIGKILL of the daemon in mid-load: what was acknowledged is in the file."""
     path = directory / "crash.sqlite"
@@ -302,6 +337,7 @@ def scenes():
         room = {MariaDb: 64, Postgres: 200}[make]
         yield f"{make.name} full", functools.partial(with_server, make, full, room=room)
         yield f"{make.name} other ways", functools.partial(other_ways, make)
+        yield f"{make.name} other certificate", functools.partial(other_certificate, make)
 
 
 if __name__ == "__main__":

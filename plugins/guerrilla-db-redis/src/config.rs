@@ -12,6 +12,7 @@ pub struct Config {
     /// The table, which may have a database in front. (go-guerrilla: mail_table)
     pub mail_table: String,
     /// Where the database is: user:password@tcp(host:3306)/database?tls=true or user@unix(/path)/database, or a URL mysql://user:password@host/database. (go-guerrilla: sql_dsn)
+    #[cfg_attr(test, schemars(extend("x-files-in-query" = ["ssl-ca", "sslca", "ssl-cert", "sslcert", "ssl-key", "sslkey"])))]
     pub sql_dsn: Secret,
     /// Kind of database: mysql, which stands for MariaDB, too. (go-guerrilla: sql_driver)
     #[serde(default)]

@@ -18,6 +18,7 @@ pub struct Config {
     pub sql_driver: Option<Driver>,
     /// Where the database is: `user:password@tcp(host:3306)/database?tls=true` or `user@unix(/path)/database` for MySQL, a URL such as `postgres://user@host/database?sslmode=verify-full` or `mysql://...`, or the path of a file for SQLite (default: `guerrillad.sqlite` in the working directory).
     #[serde(default)]
+    #[cfg_attr(test, schemars(extend("x-files-in-query" = ["ssl-ca", "sslca", "ssl-cert", "sslcert", "ssl-key", "sslkey", "sslrootcert", "ssl-root-cert"])))]
     pub sql_dsn: Option<Secret>,
     /// The password, where it is not to stand in `sql_dsn`.
     #[serde(default)]
