@@ -159,16 +159,19 @@ async fn live(
         match wish {
             Wish::End(name) => break name,
             Wish::ReopenLogs => running.reopen_logs(),
-            Wish::Reload => tokio::select! {
-                biased;
-                name = signals.end() => break name,
-                outcome = running.reload() => {
-                    watch.follow(running.daemon.config());
-                    if let Some(request) = asked {
-                        request.answer(outcome);
+            Wish::Reload => {
+                watch.taking();
+                tokio::select! {
+                    biased;
+                    name = signals.end() => break name,
+                    outcome = running.reload() => {
+                        watch.follow(running.daemon.config());
+                        if let Some(request) = asked {
+                            request.answer(outcome);
+                        }
                     }
                 }
-            },
+            }
         }
     };
     tracing::info!("{name}: no new clients; waiting for messages in flight, at most {GRACE:?}");

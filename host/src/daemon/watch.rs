@@ -43,6 +43,14 @@ impl PluginWatch {
         self.seen.clone_from(&self.taken);
     }
 
+    /// A reload begins, for whatever reason: it takes the files that are there now.
+    pub fn taking(&mut self) {
+        if let Some((dir, _)) = &self.wanted {
+            self.taken = look(dir);
+            self.seen.clone_from(&self.taken);
+        }
+    }
+
     /// Waits until other files are there than were taken. May be dropped while it waits.
     pub async fn changed(&mut self) {
         let Some((_, pause)) = self.wanted else { return std::future::pending().await };
@@ -99,5 +107,8 @@ mod tests {
         assert!(!watch.has_changed() && !watch.has_changed(), "told once");
         fs::remove_file(dir.path().join("new.so")).unwrap();
         assert!(!watch.has_changed() && watch.has_changed());
+        fs::write(dir.path().join("new.so"), "once more").unwrap();
+        watch.taking();
+        assert!(!watch.has_changed() && !watch.has_changed(), "a signal has had it taken");
     }
 }
