@@ -1,14 +1,16 @@
 //! Memory for bodies, which each thread keeps between messages, whoever sends the next: kept by its connection it would
 //! be there for as long as the client stays, and fresh pages cost as much as to copy a mail into them.
 //!
-//! *Limits*: 16 buffers of up to 256 KiB and 8 of up to 1 MiB for each thread.
+//! *Limits*: 128 buffers of up to 32 KiB, 16 of up to 256 KiB and 8 of up to 1 MiB for each thread. While mails are being
+//! stored there are as many small ones as clients.
 
 use std::cell::RefCell;
 
 /// An empty buffer with room for so many bytes, perhaps more.
 pub(super) fn take(bytes: usize) -> Vec<u8> {
-    let kept = STORE.with_borrow_mut(|[ordinary, large]| match bytes {
-        0..=ORDINARY => ordinary.take(bytes),
+    let kept = STORE.with_borrow_mut(|[small, ordinary, large]| match bytes {
+        0..=SMALL => small.take(bytes),
+        ..=ORDINARY => ordinary.take(bytes),
         _ => large.take(bytes),
     });
     kept.unwrap_or_else(|| Vec::with_capacity(bytes))
@@ -16,9 +18,10 @@ pub(super) fn take(bytes: usize) -> Vec<u8> {
 
 /// Takes a buffer back, if there is a place for it.
 pub(super) fn keep(memory: Vec<u8>) {
-    STORE.with_borrow_mut(|[ordinary, large]| match memory.capacity() {
+    STORE.with_borrow_mut(|[small, ordinary, large]| match memory.capacity() {
         0 => {}
-        1..=ORDINARY => ordinary.keep(memory),
+        1..=SMALL => small.keep(memory),
+        ..=ORDINARY => ordinary.keep(memory),
         _ => large.keep(memory),
     });
 }
@@ -47,14 +50,17 @@ impl Shelf {
 }
 
 thread_local! {
-    static STORE: RefCell<[Shelf; 2]> = const {
+    static STORE: RefCell<[Shelf; 3]> = const {
         RefCell::new([
+            Shelf { kept: Vec::new(), most: 128, largest: SMALL },
             Shelf { kept: Vec::new(), most: 16, largest: ORDINARY },
             Shelf { kept: Vec::new(), most: 8, largest: LARGE },
         ])
     };
 }
 
+/// Bytes of a room for mail without attachments.
+const SMALL: usize = 32 * 1024;
 /// Bytes of a room for ordinary mail.
 const ORDINARY: usize = 256 * 1024;
 /// Bytes of the largest room that is kept: beyond this a message goes to a file, unless `spool_threshold` says otherwise.

@@ -61,8 +61,8 @@ thread_local! {
 /// Largest envelope to keep between messages, in bytes.
 const MAX_KEPT: usize = 16 * 1024;
 
-/// Envelopes that a thread keeps.
-const KEPT: usize = 16;
+/// Envelopes that a thread keeps: as many as have clients in a transaction on a busy day. An ordinary one has 1 KiB.
+const KEPT: usize = 128;
 
 #[cfg(test)]
 mod tests {

@@ -25,14 +25,21 @@ impl Buffers {
         Self { input, start: 0, end: 0, output }
     }
 
-    /// Gives it back; must be empty.
-    pub(super) fn give_back(self) {
-        debug_assert!(self.is_idle());
-        drop(self);
+    /// Gives them back if nothing of this client is in them. They are an empty shell then, until [`Buffers::have`].
+    pub(super) fn lend(&mut self) {
+        if self.is_idle() {
+            drop(take(self));
+        }
     }
 
-    /// Whether this is the empty shell of one that was given back.
-    pub(super) fn is_hollow(&self) -> bool {
+    /// Borrows again what was lent.
+    pub(super) fn have(&mut self) {
+        if self.is_hollow() {
+            *self = Self::borrow();
+        }
+    }
+
+    fn is_hollow(&self) -> bool {
         self.input.is_empty()
     }
 

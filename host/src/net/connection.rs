@@ -147,7 +147,7 @@ impl Connection {
                 Pending::Nothing => Ok(()),
                 Pending::Answer(phase) => {
                     let told;
-                    (txn, told) = self.dialogue.ask(phase, txn).await;
+                    (txn, told) = lending(&mut buffers, self.dialogue.ask(phase, txn)).await;
                     self.session.answer(told.answer(), &mut buffers.output);
                     Ok(())
                 }
@@ -234,9 +234,11 @@ impl Connection {
         let Some(tls) = self.server.tls.as_ref().filter(|_| buffers.is_idle()) else {
             return Err(Ended::Closed(CloseReason::DataBehindStartTls));
         };
+        buffers.lend();
         let patience = self.server.patience.idle;
         let shaken = tls.handshake(&mut self.wire, &mut txn.client, patience, &self.server.stop);
         let shaken = shaken.await;
+        buffers.have();
         let facts = txn.client.tls.as_deref();
         self.server.tally().handshake(facts, shaken.as_ref().err());
         shaken.map_err(Ended::Handshake)?;
@@ -256,10 +258,8 @@ impl Connection {
         if !self.session.in_transaction() {
             self.dialogue.idle();
         }
-        if buffers.is_idle() {
-            // Nothing of this client is in it: others may use it while this one is silent.
-            std::mem::take(buffers).give_back();
-        }
+        // Others may use them while this one is silent.
+        buffers.lend();
         self.note_pace();
         if self.turn >= TURN {
             self.turn = 0;
@@ -278,9 +278,7 @@ impl Connection {
                 return Ok(());
             }
         }
-        if buffers.is_hollow() {
-            *buffers = Buffers::borrow();
-        }
+        buffers.have();
         match self.wire.try_read(buffers.room()) {
             Ok(0) => Err(Ended::ClientGone),
             Ok(read) => {
@@ -324,12 +322,30 @@ impl Connection {
     /// A client that makes errors waits for its replies.
     async fn pause(&mut self, delay: Duration, buffers: &mut Buffers) -> Result<(), Ended> {
         self.flush(buffers).await?;
+        buffers.lend();
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
             () = self.server.stop.begun() => {}
         }
+        buffers.have();
         Ok(())
     }
+}
+
+/// Has others use the buffers as long as the pipeline is asked, should it not answer at once: a hundred clients whose mails
+/// are being stored would hold a hundred of them.
+async fn lending<T>(buffers: &mut Buffers, asked: impl Future<Output = T>) -> T {
+    let mut asked = pin!(asked);
+    let told = poll_fn(|cx| {
+        let told = asked.as_mut().poll(cx);
+        if told.is_pending() {
+            buffers.lend();
+        }
+        told
+    });
+    let told = told.await;
+    buffers.have();
+    told
 }
 
 /// Bytes of a body after which others have their turn: a millisecond or two. Of its own accord tokio lets a socket that is always

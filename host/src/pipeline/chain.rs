@@ -70,7 +70,9 @@ impl Pipeline {
         match Run::new(phase).inline(self, txn) {
             Inline::Settled(asked) => asked,
             // Boxed, so that idle connections do not carry the room for it.
-            Inline::Unsettled(run, rest) => Box::pin(run.with_deadline(self, rest, deadline)).await,
+            Inline::Unsettled(run, rest, spare) => {
+                Box::pin(run.with_deadline(self, rest, spare, deadline)).await
+            }
         }
     }
 

@@ -41,7 +41,8 @@ pub(super) struct Run {
 /// Where the part on the caller's thread has got to.
 pub(super) enum Inline {
     Settled(Asked),
-    Unsettled(Run, Rest),
+    /// With what the connection goes on with if the deadline passes.
+    Unsettled(Run, Rest, Box<Transaction>),
 }
 
 /// What remains to be done, in a task.
@@ -57,8 +58,6 @@ pub(super) enum Rest {
 /// A transaction that a plugin holds.
 pub(super) struct Holding {
     answer: oneshot::Receiver<(Box<Transaction>, Status)>,
-    /// What the connection may go on with.
-    spare: Box<Transaction>,
     /// What the chain may go on with, if it may.
     copy: Option<Box<Transaction>>,
 }
@@ -74,7 +73,8 @@ impl Run {
         let decision = loop {
             let Some(stage) = chain.get(self.next) else { break end_of_chain(&txn, self.phase) };
             if !stage.is_inline_in(self.phase) {
-                return Inline::Unsettled(self, Rest::Ask(txn));
+                let spare = txn.spare();
+                return Inline::Unsettled(self, Rest::Ask(txn), spare);
             }
             self.next += 1;
             if stage.breaker.is_open(Instant::now) {
@@ -86,7 +86,7 @@ impl Run {
             let copy = stage.copy_to_go_on_with(&txn);
             match stage.ask_inline(self.phase, txn) {
                 Called::Held(answer, spare) => {
-                    return Inline::Unsettled(self, Rest::Held(Holding { answer, spare, copy }));
+                    return Inline::Unsettled(self, Rest::Held(Holding { answer, copy }), spare);
                 }
                 Called::Answered(back, status) => {
                     txn = back;
@@ -99,7 +99,8 @@ impl Run {
         if self.listeners(chain).next().is_none() {
             return Inline::Settled(Asked { txn, decision });
         }
-        Inline::Unsettled(self, Rest::Settle(txn, decision))
+        let spare = txn.spare();
+        Inline::Unsettled(self, Rest::Settle(txn, decision), spare)
     }
 
     /// Lets a task do the rest and waits for it until the deadline.
@@ -107,9 +108,9 @@ impl Run {
         self,
         pipeline: &Arc<Pipeline>,
         rest: Rest,
+        spare: Box<Transaction>,
         deadline: Instant,
     ) -> Asked {
-        let (rest, spare) = rest.with_spare();
         let phase = self.phase;
         let gate = Arc::new(Gate::default());
         gate.reached(self.next.saturating_sub(1));
@@ -159,7 +160,7 @@ impl Run {
         let (txn, decision) = match rest {
             Rest::Ask(txn) => self.ask_on(chain, txn, &gate).await.ok()?,
             Rest::Settle(txn, decision) => (txn, decision),
-            Rest::Held(Holding { answer: held, copy, .. }) => {
+            Rest::Held(Holding { answer: held, copy }) => {
                 let stage = chain.get(self.next - 1)?;
                 let asking = stage.held(self.phase, held);
                 match self.heard(stage, answer(stage, self.phase, asking, copy).await.ok()?) {
@@ -273,26 +274,6 @@ impl Run {
             (to_settle && stage.hears_the_end())
                 .then(|| Listener { stage: Arc::clone(stage), wanted: left_out.is_none() })
         })
-    }
-}
-
-impl Rest {
-    /// Adds what the connection goes on with if the deadline passes.
-    fn with_spare(self) -> (Self, Box<Transaction>) {
-        match self {
-            Self::Ask(txn) => {
-                let spare = txn.spare();
-                (Self::Ask(txn), spare)
-            }
-            Self::Settle(txn, decision) => {
-                let spare = txn.spare();
-                (Self::Settle(txn, decision), spare)
-            }
-            Self::Held(holding) => {
-                let spare = holding.spare.spare_with_message();
-                (Self::Held(holding), spare)
-            }
-        }
     }
 }
 

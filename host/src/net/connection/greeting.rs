@@ -13,11 +13,16 @@ impl Connection {
         let Some(delay) = self.server.greet_delay else { return Ok(()) };
         let mut over = pin!(tokio::time::sleep(delay));
         loop {
-            tokio::select! {
+            buffers.lend();
+            let silent = tokio::select! {
                 biased;
-                ready = self.wire.readable() => ready.map_err(Ended::Failed)?,
-                () = self.server.stop.begun() => return Ok(()),
-                () = &mut over => return Ok(()),
+                ready = self.wire.readable() => ready.map(|()| false).map_err(Ended::Failed)?,
+                () = self.server.stop.begun() => true,
+                () = &mut over => true,
+            };
+            buffers.have();
+            if silent {
+                return Ok(());
             }
             match self.wire.try_read(buffers.room()) {
                 Ok(0) => return Err(Ended::ClientGone),
