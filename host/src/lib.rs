@@ -7,6 +7,8 @@ pub mod daemon;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod mail;
+#[doc(hidden)]
+pub mod measuring;
 mod net;
 pub mod observe;
 mod pipeline;

@@ -276,7 +276,7 @@ impl Running<'_> {
         for change in &changes {
             tracing::info!("{change}");
         }
-        tracing::info!("reloaded, {} changes", changes.len());
+        tracing::info!("reloaded, changes: {}", changes.len());
         Ok(changes)
     }
 

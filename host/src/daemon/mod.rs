@@ -359,8 +359,10 @@ impl Daemon {
         for stage in pipeline::figures() {
             tracing::info!("{stage}");
         }
-        for (processor, name, figure) in figures() {
-            tracing::info!("{processor}: {name} {figure}");
+        for (name, family) in figures().families() {
+            for (processor, figure) in family {
+                tracing::info!("{processor}: {name} {figure}");
+            }
         }
         ended
     }

@@ -10,7 +10,7 @@ use std::cell::RefCell;
 pub(super) fn take(bytes: usize) -> Vec<u8> {
     let kept = STORE.with_borrow_mut(|[small, ordinary, large]| match bytes {
         0..=SMALL => small.take(bytes),
-        ..=ORDINARY => ordinary.take(bytes),
+        ABOVE_SMALL..=ORDINARY => ordinary.take(bytes),
         _ => large.take(bytes),
     });
     kept.unwrap_or_else(|| Vec::with_capacity(bytes))
@@ -21,7 +21,7 @@ pub(super) fn keep(memory: Vec<u8>) {
     STORE.with_borrow_mut(|[small, ordinary, large]| match memory.capacity() {
         0 => {}
         1..=SMALL => small.keep(memory),
-        ..=ORDINARY => ordinary.keep(memory),
+        ABOVE_SMALL..=ORDINARY => ordinary.keep(memory),
         _ => large.keep(memory),
     });
 }
@@ -61,6 +61,7 @@ thread_local! {
 
 /// Bytes of a room for mail without attachments.
 const SMALL: usize = 32 * 1024;
+const ABOVE_SMALL: usize = SMALL + 1;
 /// Bytes of a room for ordinary mail.
 const ORDINARY: usize = 256 * 1024;
 /// Bytes of the largest room that is kept: beyond this a message goes to a file, unless `spool_threshold` says otherwise.

@@ -29,6 +29,7 @@ mod elf;
 mod error;
 #[allow(unsafe_code)] // the border itself: every block in it states why it is sound
 pub(crate) mod ffi;
+pub(crate) mod figures;
 pub(crate) mod fuzzing;
 mod inspect;
 mod layout;

@@ -168,7 +168,7 @@ fn signals_that_end_nothing() {
     let daemon = Setup::new().start();
     let mut client = daemon.client();
     for (signal, line) in
-        [(Signal::SIGHUP, "reloaded, 0 changes"), (Signal::SIGUSR1, "log files opened anew")]
+        [(Signal::SIGHUP, "reloaded, changes: 0"), (Signal::SIGUSR1, "log files opened anew")]
     {
         daemon.signal(signal);
         daemon.log().wait_for(line);

@@ -119,7 +119,7 @@ fn the_watcher_takes_a_new_file_by_itself() {
     let daemon = setup.start();
     install(&saying("Salut"), &place);
     daemon.log().wait_for("the plugins directory has changed");
-    daemon.log().wait_for("reloaded, 1 changes");
+    daemon.log().wait_for("reloaded, changes: 1");
     assert_eq!(said(&daemon, &mut daemon.client()), "X-Salut");
     daemon.stop();
 }
@@ -174,7 +174,7 @@ fn plugins_reload_tells_the_daemon() {
     let (code, told, _) = command(&["Hello"]);
     assert_eq!(code, Some(0));
     assert!(told.contains(&format!("process {} ", daemon.pid())), "{told}");
-    daemon.log().wait_for("reloaded, 1 changes");
+    daemon.log().wait_for("reloaded, changes: 1");
     let (code, _, complaint) = command(&["Hullo"]);
     assert!(code == Some(1) && complaint.contains("offers \"Hullo\""), "{complaint}");
     // A bad file is told of before anybody is disturbed.

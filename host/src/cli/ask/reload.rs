@@ -79,7 +79,7 @@ fn by_admin(listen: &Listen) -> Result<Vec<String>, String> {
     let outcome = serde_json::from_str::<Outcome>(&text);
     match (status, outcome) {
         (200, Ok(Outcome { mut changes, .. })) => {
-            changes.push(format!("reloaded, {} changes", changes.len()));
+            changes.push(format!("reloaded, changes: {}", changes.len()));
             Ok(changes)
         }
         (409, Ok(Outcome { mut problems, .. })) => {

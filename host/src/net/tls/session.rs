@@ -248,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn all_that_was_fetched_comes_out_in_order_whatever_room_there_is() {
-        let sent: Vec<u8> = (0..300_000u32).flat_map(|n| n.to_be_bytes()).collect();
+        let sent: Vec<u8> = (0..300_000u32).flat_map(u32::to_be_bytes).collect();
         for (room, records) in [(7, 16), (RECORD, 5000), (RECORD + 1, 1 << 14), (1 << 16, 1 << 14)]
         {
             let (mut wire, mut client) = connected().await;

@@ -5,7 +5,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,6 +19,7 @@ use guerrilla_plugin_abi::{HostVt, HostVt_Ref, Level, Status, Txn};
 use super::instance::{self, Origin};
 use super::txn;
 use crate::mail::SessionId;
+use crate::plugins::figures::{Figure, Figures};
 
 /// The table every instance gets.
 pub(super) static TABLE: HostVt_Ref = HostVt_Ref(VALUE.static_as_prefix());
@@ -47,17 +47,6 @@ pub(crate) struct Record {
     culprit: Culprit,
     alive: AtomicBool,
     figures: Mutex<BTreeMap<String, Figure>>,
-}
-
-/// A figure that a plugin keeps with the host.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Figure {
-    /// Only grows.
-    Counter(u64),
-    /// Goes up and down.
-    Gauge(f64),
-    /// Number and sum of the values recorded.
-    Histogram { count: u64, sum: f64 },
 }
 
 /// Which plugin is being called on this thread, and for which session, so that its log lines can be found with the
@@ -187,23 +176,13 @@ pub(super) fn register(processor: &str, origin: Option<Origin>) -> &'static Reco
     record
 }
 
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Counter(count) => write!(f, "{count}"),
-            Self::Gauge(value) => write!(f, "{value}"),
-            Self::Histogram { count, sum } => write!(f, "count={count} sum={sum}"),
-        }
-    }
-}
-
-/// Figures of all instances there have been: processor, name, figure.
-pub(crate) fn figures() -> Vec<(String, String, Figure)> {
-    let mut all = Vec::new();
+/// Figures of all instances there have been.
+pub(crate) fn figures() -> Figures {
+    let mut all = Figures::default();
     for record in RECORDS.load().iter() {
-        let figures = record.figures.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = figures.iter().map(|(n, f)| (record.processor.clone(), n.clone(), f.clone()));
-        all.extend(named);
+        for (name, figure) in &*record.figures.lock().unwrap_or_else(PoisonError::into_inner) {
+            all.add(&record.processor, name, figure);
+        }
     }
     all
 }

@@ -65,7 +65,7 @@ fn reload_tells_what_has_changed_or_why_nothing_has() {
     let output = command(&daemon, &["reload"]);
     assert_eq!(
         (output.status.code(), text(&output.stdout).as_str()),
-        (Some(0), "config_change:new_config\nconfig_change:allowed_hosts\nreloaded, 2 changes\n"),
+        (Some(0), "config_change:new_config\nconfig_change:allowed_hosts\nreloaded, changes: 2\n"),
         "{output:?}"
     );
     daemon.edit(|config| config["backend_config"]["save_process"] = "Nobody".into());
@@ -94,7 +94,7 @@ fn without_an_admin_interface_the_pid_file_has_to_do() {
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         assert!(text(&output.stdout).contains("its log says what came of it"), "{output:?}");
     }
-    daemon.log().wait_for("reloaded, 0 changes");
+    daemon.log().wait_for("reloaded, changes: 0");
     daemon.stop();
 }
 

@@ -42,6 +42,6 @@ fn other_pages_neither_read_nor_reload() {
     assert_eq!(asked(&reload, &before), "403");
     assert_eq!(daemon.log().with("reloaded").len(), 0);
     assert_eq!(asked(&reload, &field), "200");
-    daemon.log().wait_for("reloaded, 0 changes");
+    daemon.log().wait_for("reloaded, changes: 0");
     daemon.stop();
 }
