@@ -69,7 +69,7 @@ bench-smoke: bench-build ## the same for the floor and us, in under a minute
 	bench/run --target $(TARGET) --out $(TARGET)/bench/smoke --contenders floor,ours,ours-so --points c10k100,pipe,c10k1 \
 	    --rounds 1 --seconds 1 --idle 500 --no-syscalls
 
-bench-micro: bench-build ## the protocol engine alone, a call across the border of a plugin, MailDir and SQLite without SMTP
+bench-micro: bench-build ## the protocol engine alone, the built-in chain, a call across the border of a plugin, MailDir and SQLite without SMTP
 	cargo bench --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench
 	CARGO_TARGET_DIR=$(abspath $(TARGET))/bench cargo bench --locked --manifest-path bench/stores/Cargo.toml
 	$(RELEASE)/guerrillad plugins bench $(RELEASE)/libhello_plugin.so
