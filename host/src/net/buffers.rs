@@ -32,10 +32,12 @@ impl Buffers {
         }
     }
 
-    /// Borrows again what was lent.
+    /// Borrows again what was lent. Words that the shell has got meanwhile are still to be said.
     pub(super) fn have(&mut self) {
         if self.is_hollow() {
+            let said = take(&mut self.output);
             *self = Self::borrow();
+            self.output.extend_from_slice(&said);
         }
     }
 
@@ -112,3 +114,25 @@ const OUTPUT: usize = 1024;
 const MAX_OUTPUT: usize = 64 * 1024;
 /// Sets a thread keeps.
 const KEPT: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_lent_comes_back_with_what_was_said_meanwhile() {
+        let mut buffers = Buffers::borrow();
+        buffers.room()[..4].copy_from_slice(b"NOOP");
+        buffers.filled(4);
+        buffers.lend();
+        assert_eq!(buffers.both().0, b"NOOP", "nobody else gets what a client has sent");
+        buffers.consume(4);
+        buffers.lend();
+        assert!(buffers.is_hollow());
+        buffers.output.extend_from_slice(b"421 ");
+        buffers.have();
+        let (input, output) = buffers.both();
+        assert_eq!((input, &output[..]), (&b""[..], &b"421 "[..]));
+        assert_eq!(buffers.room().len(), INPUT);
+    }
+}
