@@ -80,8 +80,12 @@ class Server:
     def kill(self):
         """Ends it without warning, as a crash does."""
         if self.process and self.process.poll() is None:
+            # One that is halted makes no more processes. Whoever starts it again finds its memory in use until they all have ended.
+            self.process.send_signal(signal.SIGSTOP)
+            children = self.children()
             self.signal(signal.SIGKILL)
             self.process.wait()
+            wait_until("all processes of the database have ended", lambda: not any(lives(pid) for pid in children))
 
     def freeze(self):
         self.signal(signal.SIGSTOP)
@@ -91,10 +95,13 @@ class Server:
 
     def signal(self, number):
         """To all of its processes; PostgreSQL has one for each connection, in a process group of its own."""
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in [self.process.pid, *map(int, children)]:
+        for pid in [self.process.pid, *self.children()]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+
+    def children(self):
+        pid = self.process.pid
+        return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def ask(self, sql):
         """Rows as lists of texts, by the database's own client."""
@@ -219,6 +226,14 @@ class Postgres(Server):
 
     def allow(self):
         self.ask("ALTER TABLE new_mail OWNER TO mail; GRANT ALL ON new_mail TO mail")
+
+
+def lives(pid):
+    """Whether a process has not ended; one that nobody has waited for has."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def certify(server):

@@ -55,8 +55,13 @@ impl Record {
 
     /// Bytes of its rows, about.
     pub(crate) fn row_bytes(&self) -> usize {
+        self.row_size() * self.recipients.len()
+    }
+
+    /// Bytes of one of them, about.
+    pub(crate) fn row_size(&self) -> usize {
         let mail = if self.is_in_redis { 0 } else { self.value.len() };
-        (mail + LARGEST_TEXTS) * self.recipients.len()
+        mail + LARGEST_TEXTS
     }
 
     /// It is stored: says so to the client.

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use guerrilla_redis_client::Trouble;
-use guerrilla_sql_client::Trouble as Meaning;
+use guerrilla_sql_client::{Trouble as Meaning, largest_statement};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Error, Executor, Row};
 use tokio::runtime::{Builder, Runtime};
@@ -28,7 +28,14 @@ pub(crate) struct Table {
 /// A place for a connection, with the runtime that drives it. tokio is there for the deadline round a whole attempt.
 struct Session {
     runtime: Runtime,
-    connection: Option<MySqlConnection>,
+    open: Option<Open>,
+}
+
+/// A connection that stands.
+struct Open {
+    connection: MySqlConnection,
+    /// Most bytes of a statement with its arguments.
+    largest: usize,
 }
 
 impl Table {
@@ -39,8 +46,8 @@ impl Table {
     /// Connects and looks whether the table has the columns.
     pub(crate) fn probe(&self) -> Result<(), Trouble> {
         let sql = format!("SELECT {COLUMNS} FROM {} LIMIT 0", self.name);
-        self.run(Instant::now() + LONGEST_ATTEMPT, async |connection| {
-            connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
+        self.run(Instant::now() + LONGEST_ATTEMPT, async |open| {
+            open.connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(drop)
         })
     }
 
@@ -51,20 +58,26 @@ impl Table {
         again: bool,
         until: Instant,
     ) -> Result<(), Trouble> {
-        self.run(until, async |connection| {
+        let written = self.run(until, async |Open { connection, largest }| {
+            let sizes = records.iter().map(Record::row_size);
+            if let Some(size) = sizes.max().filter(|size| size > largest) {
+                return Ok(Err(too_big(size, *largest)));
+            }
             let present =
                 if again { self.present(connection, records).await? } else { HashSet::new() };
             let missing = |record: &&Record| !present.contains(record.hash.as_bytes());
             let missing: Vec<&Record> = records.iter().filter(missing).collect();
             if missing.is_empty() {
-                return Ok(());
+                return Ok(Ok(()));
             }
             connection.execute("BEGIN").await?;
-            for statement in statements(&missing) {
+            for statement in statements(&missing, MOST_BYTES.min(*largest)) {
                 self.insert_some(connection, &statement).await?;
             }
-            connection.execute("COMMIT").await.map(drop)
-        })
+            connection.execute("COMMIT").await?;
+            Ok(Ok(()))
+        });
+        written?
     }
 
     /// Closes what nobody uses.
@@ -118,7 +131,7 @@ impl Table {
     fn run<T>(
         &self,
         until: Instant,
-        work: impl AsyncFnOnce(&mut MySqlConnection) -> Result<T, Error>,
+        work: impl AsyncFnOnce(&mut Open) -> Result<T, Error>,
     ) -> Result<T, Trouble> {
         let idle = self.idle().pop();
         let mut session = match idle {
@@ -126,18 +139,18 @@ impl Table {
             None => Session::new().map_err(|error| Trouble::Passing(error.to_string()))?,
         };
         let most = until.saturating_duration_since(Instant::now()).min(LONGEST_ATTEMPT);
-        let connection = session.connection.take();
+        let open = session.open.take();
         let attempt = async {
-            let mut connection = match connection {
-                Some(connection) => connection,
-                None => self.options.connect().await?,
+            let mut open = match open {
+                Some(open) => open,
+                None => Open::connect(&self.options).await?,
             };
-            let done = work(&mut connection).await?;
-            Ok::<_, Error>((connection, done))
+            let done = work(&mut open).await?;
+            Ok::<_, Error>((open, done))
         };
         match session.runtime.block_on(async { timeout(most, attempt).await }) {
-            Ok(Ok((connection, done))) => {
-                session.connection = Some(connection);
+            Ok(Ok((open, done))) => {
+                session.open = Some(open);
                 self.idle().push(session);
                 Ok(done)
             }
@@ -173,18 +186,26 @@ impl fmt::Display for Table {
     }
 }
 
+impl Open {
+    async fn connect(options: &MySqlConnectOptions) -> Result<Self, Error> {
+        let mut connection = options.connect().await?;
+        let largest = largest_statement(&mut connection).await?;
+        Ok(Self { connection, largest })
+    }
+}
+
 impl Session {
     fn new() -> std::io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Self { runtime, connection: None })
+        Ok(Self { runtime, open: None })
     }
 
     fn close(mut self) {
-        let connection = self.connection.take();
+        let open = self.open.take();
         {
             // Its socket belongs to this runtime.
             let _in_runtime = self.runtime.enter();
-            drop(connection);
+            drop(open);
         }
         self.runtime.shutdown_timeout(Duration::from_secs(1));
     }
@@ -200,15 +221,21 @@ fn trouble_of(error: &Error) -> Trouble {
     }
 }
 
+/// Known before it is sent.
+fn too_big(size: usize, largest: usize) -> Trouble {
+    let why = format!("a row of {size} bytes is more than the database takes ({largest})");
+    Trouble::Refused { why, full: false }
+}
+
 /// The rows of all messages, cut into what one statement takes.
-fn statements<'r>(records: &[&'r Record]) -> Vec<Vec<(&'r Record, &'r str)>> {
+fn statements<'r>(records: &[&'r Record], most: usize) -> Vec<Vec<(&'r Record, &'r str)>> {
     let mut statements: Vec<Vec<_>> = vec![Vec::new()];
     let mut bytes = 0;
     for record in records {
-        let of_row = record.row_bytes() / record.recipients.len().max(1);
+        let of_row = record.row_size();
         for recipient in &record.recipients {
             let rows = statements.last().map_or(0, Vec::len);
-            if rows > 0 && (rows == MOST_ROWS || bytes + of_row > MOST_BYTES) {
+            if rows > 0 && (rows == MOST_ROWS || bytes + of_row > most) {
                 statements.push(Vec::new());
                 bytes = 0;
             }

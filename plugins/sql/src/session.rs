@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use guerrilla_sql_client::largest_statement;
 use sqlx::error::BoxDynError;
 use sqlx::mysql::{MySql, MySqlConnection};
 use sqlx::postgres::{PgConnection, PgTypeInfo, Postgres};
@@ -36,26 +37,23 @@ impl Session {
         match target {
             Target::MySql(options) => {
                 let mut connection = options.connect().await?;
-                let ask = sqlx::query_scalar("SELECT CAST(@@max_allowed_packet AS SIGNED)");
-                let packet: i64 = ask.fetch_one(&mut connection).await?;
-                let largest =
-                    usize::try_from(packet).unwrap_or(SMALLEST_PACKET).max(SMALLEST_PACKET);
+                let largest = largest_statement(&mut connection).await?;
                 Ok(Self { connection: AnyConnection::MySql(connection), largest })
             }
             Target::Postgres(options) => {
                 let connection = AnyConnection::Postgres(options.connect().await?);
-                Ok(Self { connection, largest: GIGABYTE })
+                Ok(Self { connection, largest: MOST })
             }
             Target::Sqlite(options) => {
                 let connection = AnyConnection::Sqlite(options.connect().await?);
-                Ok(Self { connection, largest: GIGABYTE })
+                Ok(Self { connection, largest: MOST })
             }
         }
     }
 
     /// Most bytes of a row, or of several in one statement.
     pub(crate) fn largest(&self) -> usize {
-        self.largest - self.largest / 16
+        self.largest
     }
 
     pub(crate) async fn begin(&mut self) -> Result<(), Error> {
@@ -201,7 +199,5 @@ where
     }
 }
 
-/// MySQL's least `max_allowed_packet` is 1024; below this no mail has room.
-const SMALLEST_PACKET: usize = 16 * 1024;
-/// Most bytes of a value of PostgreSQL and of SQLite, with room for the rest of a row.
-const GIGABYTE: usize = 1_000_000_000;
+/// Most bytes of a value of PostgreSQL and of SQLite (a gigabyte), with room for the rest of a row.
+const MOST: usize = 937_500_000;
