@@ -10,7 +10,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -67,11 +67,18 @@ impl Output {
     }
 
     /// Writes what is queued and ends the thread, whoever still has the output in hand: a reload may hang, and never let go
-    /// of it.
+    /// of it. A place that takes nothing (a pipe whose reader has stopped) is waited for a second or so: it does not keep the
+    /// daemon from ending.
     pub(super) fn close(&self) {
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(worker);
-        let _ = self.place.lock().flush();
+        // Whoever has the lock now is the thread, in the middle of a line.
+        let writer = self.place.writer.try_lock();
+        let _ = match writer {
+            Ok(mut writer) => writer.flush(),
+            Err(TryLockError::Poisoned(writer)) => writer.into_inner().flush(),
+            Err(TryLockError::WouldBlock) => Ok(()),
+        };
     }
 
     /// Opens the file of that name anew: the old one has been moved away. `false` when it is no file.
@@ -164,6 +171,7 @@ fn append(path: &Path) -> Result<File, LogError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
     use std::time::{Duration, Instant};
 
     use super::*;
@@ -243,6 +251,35 @@ mod tests {
         output.queue.clone().write_all(b"last words\n").unwrap();
         output.close();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "last words\n");
+    }
+
+    /// A pipe that nobody reads any more.
+    struct Stuck(mpsc::Receiver<()>);
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let _ = self.0.recv();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_place_that_takes_nothing_keeps_nobody_from_ending() {
+        let (reader, stuck) = mpsc::channel();
+        let output = Output::over(&LogTarget::Stderr, Box::new(Stuck(stuck)), &Form::default());
+        output.queue.clone().write_all(b"last words\n").unwrap();
+        let (closed, ends) = mpsc::channel();
+        thread::spawn(move || {
+            output.close();
+            closed.send(()).unwrap();
+        });
+        let ended = ends.recv_timeout(Duration::from_secs(60));
+        drop(reader);
+        ended.expect("it ends although a line is being written");
     }
 
     #[test]
