@@ -1,7 +1,8 @@
 //! One connection: what it has been told so far, and what comes next.
 //!
 //! The work is split as OpenSMTPD splits it: *check* whether a command is legal here
-//! ([`verbs`], [`envelope`]), *ask* the driver, *proceed* with its answer ([`answers`]). Bodies are in [`body`].
+//! ([`verbs`], [`envelope`]), *ask* the driver, *proceed* with its answer ([`answers`]). Bodies are in [`body`]; where a session
+//! stands is [`state`].
 //!
 //! **Trust:** every byte of the input is the client's. No input makes this code panic, loop without
 //! taking input, or keep more than a few dozen bytes of state.
@@ -10,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::command::{CommandCounts, LONGEST_LINE, count};
-use crate::data::DotDecoder;
 use crate::line::{Line, next_line, skip_line};
 use crate::question::{CloseReason, HelloVerb, Question, Step, Waiting};
 use crate::replies;
@@ -20,7 +20,10 @@ use crate::settings::{MAX_ERROR_DELAY, PeerTraits, Protocol, Settings};
 mod answers;
 mod body;
 mod envelope;
+mod state;
 mod verbs;
+
+use state::{ChunkBody, DataBody, Pending, State, Transaction};
 
 /// The receiving side of one connection. The crate documentation shows how to drive it.
 #[derive(Debug)]
@@ -333,75 +336,6 @@ impl Session {
     fn abandon(&mut self) {
         self.reset_due |= self.transaction.take().is_some();
     }
-}
-
-/// What the session is doing. Each state owns what only it may use.
-#[derive(Debug)]
-enum State {
-    /// A question is open.
-    Asked(Pending),
-    /// Inside a chunk of BDAT.
-    Chunk(ChunkBody),
-    Closed(CloseReason),
-    Commands,
-    /// Inside the data of a message.
-    Data(DataBody),
-    /// [`Step::StartTls`] has been given.
-    Handshake,
-    /// Before the first question.
-    Opening,
-    /// Inside a line that is too long.
-    SkipLine {
-        skipped: usize,
-    },
-}
-
-/// The open question and what its answer will need.
-#[derive(Clone, Copy, Debug)]
-enum Pending {
-    Chunk { size: u64, last: bool },
-    Connect,
-    Data,
-    Helo(HelloVerb),
-    Mail { binary: bool, prdr: bool, smtputf8: bool },
-    Message,
-    Rcpt,
-    Xclient,
-    Xforward,
-}
-
-/// What the session remembers from MAIL to the end of the message.
-#[derive(Debug, Default)]
-struct Transaction {
-    /// BODY=BINARYMIME: DATA cannot carry it.
-    binary: bool,
-    /// A first chunk of BDAT has been accepted.
-    chunked: bool,
-    prdr: bool,
-    /// Accepted recipients.
-    recipients: u32,
-    /// Some recipient was refused.
-    refusals: bool,
-    /// Octets in earlier chunks.
-    size: u64,
-    smtputf8: bool,
-}
-
-#[derive(Debug)]
-struct ChunkBody {
-    left: u64,
-    last: bool,
-    /// The chunk is being skipped; this is the answer at its end.
-    refusal: Option<Reply<'static>>,
-}
-
-#[derive(Debug)]
-struct DataBody {
-    decoder: DotDecoder,
-    /// Octets so far.
-    size: u64,
-    /// The data is being skipped; this is the answer at its end.
-    refusal: Option<Reply<'static>>,
 }
 
 /// A line that goes on for so long is no mistake any more.
