@@ -8,22 +8,23 @@ use std::cell::RefCell;
 
 /// An empty buffer with room for so many bytes, perhaps more.
 pub(super) fn take(bytes: usize) -> Vec<u8> {
-    let kept = STORE.with_borrow_mut(|[small, ordinary, large]| match bytes {
-        0..=SMALL => small.take(bytes),
-        ABOVE_SMALL..=ORDINARY => ordinary.take(bytes),
-        _ => large.take(bytes),
-    });
+    let kept = on_shelf(bytes, |shelf| shelf.take(bytes)).flatten();
     kept.unwrap_or_else(|| Vec::with_capacity(bytes))
 }
 
 /// Takes a buffer back, if there is a place for it.
 pub(super) fn keep(memory: Vec<u8>) {
-    STORE.with_borrow_mut(|[small, ordinary, large]| match memory.capacity() {
-        0 => {}
-        1..=SMALL => small.keep(memory),
-        ABOVE_SMALL..=ORDINARY => ordinary.keep(memory),
-        _ => large.keep(memory),
-    });
+    let bytes = memory.capacity();
+    if bytes > 0 {
+        on_shelf(bytes, |shelf| shelf.keep(memory));
+    }
+}
+
+/// The shelf for buffers of this size; none for giants.
+fn on_shelf<T>(bytes: usize, work: impl FnOnce(&mut Shelf) -> T) -> Option<T> {
+    STORE.with_borrow_mut(|shelves| {
+        shelves.iter_mut().find(|shelf| bytes <= shelf.largest).map(work)
+    })
 }
 
 /// Buffers of one kind. A small mail is never given a large one: the daemon's budget is charged with the room.
@@ -42,7 +43,7 @@ impl Shelf {
     }
 
     fn keep(&mut self, mut memory: Vec<u8>) {
-        if self.kept.len() < self.most && memory.capacity() <= self.largest {
+        if self.kept.len() < self.most {
             memory.clear();
             self.kept.push(memory);
         }
@@ -50,20 +51,16 @@ impl Shelf {
 }
 
 thread_local! {
+    /// The smallest first.
     static STORE: RefCell<[Shelf; 3]> = const {
         RefCell::new([
-            Shelf { kept: Vec::new(), most: 128, largest: SMALL },
-            Shelf { kept: Vec::new(), most: 16, largest: ORDINARY },
+            Shelf { kept: Vec::new(), most: 128, largest: 32 * 1024 },
+            Shelf { kept: Vec::new(), most: 16, largest: 256 * 1024 },
             Shelf { kept: Vec::new(), most: 8, largest: LARGE },
         ])
     };
 }
 
-/// Bytes of a room for mail without attachments.
-const SMALL: usize = 32 * 1024;
-const ABOVE_SMALL: usize = SMALL + 1;
-/// Bytes of a room for ordinary mail.
-const ORDINARY: usize = 256 * 1024;
 /// Bytes of the largest room that is kept: beyond this a message goes to a file, unless `spool_threshold` says otherwise.
 const LARGE: usize = 1 << 20;
 
