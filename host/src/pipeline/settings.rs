@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::config::{Gateway, Problem, ProcessorSection, Source, key_path};
@@ -67,20 +68,7 @@ fn in_query(text: &str, parameters: &[&str], paths: &mut Vec<PathBuf>) {
 
 /// A value of a query: `+` is a blank, `%2F` a slash.
 fn decoded(text: &str) -> OsString {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = tail.get(..2).and_then(|hex| str::from_utf8(hex).ok());
-        let escaped =
-            hex.filter(|_| *first == b'%').and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        octets.push(match (escaped, first) {
-            (Some(octet), _) => octet,
-            (None, b'+') => b' ',
-            (None, octet) => *octet,
-        });
-        rest = if escaped.is_some() { &tail[2..] } else { tail };
-    }
-    OsString::from_vec(octets)
+    OsString::from_vec(percent_decode_str(&text.replace('+', " ")).collect())
 }
 
 fn places(value: &Value, paths: &mut Vec<PathBuf>) {
@@ -250,7 +238,7 @@ mod tests {
         }}));
         for (dsn, expected) in [
             ("mysql://u:p@h/d?ssl-ca=/a&sslkey=/b&sslcert=/c", &["/a", "/b"][..]),
-            ("postgres://u:p?x@h/d?sslmode=verify-full&sslkey=%2Fe%20t+c%2", &["/e t c%2"]),
+            ("postgres://u:p?x@h/d?sslmode=verify-full&sslkey=%2Fe%20t+c%+5%2", &["/e t c% 5%2"]),
             ("mysql://u@h/d?ssl-ca=&xssl-ca=/a", &[]),
             ("/var/mail.sqlite", &[]),
         ] {
