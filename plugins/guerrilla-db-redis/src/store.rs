@@ -141,9 +141,11 @@ impl Store {
         }
     }
 
+    /// Defers those for which there is no time to try once more.
     fn defer_due(&self, group: Vec<Record>, why: &Trouble) -> Vec<Record> {
-        let now = Instant::now();
-        let (due, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(|record| record.due <= now);
+        let latest = Instant::now() + LEAST;
+        let (due, rest): (Vec<_>, Vec<_>) =
+            group.into_iter().partition(|record| record.due <= latest);
         self.defer(due, why);
         rest
     }
@@ -218,5 +220,8 @@ fn group_size(sizes: impl Iterator<Item = usize>) -> usize {
 const MOST_BYTES: usize = 8 << 20;
 /// Attempts before the messages of a group are tried apart.
 const TOGETHER: u32 = 5;
+/// Time that an attempt has at the least. One that is cut off sooner may have come as far as its COMMIT: the rows are there, and
+/// the client, told otherwise, sends the message again.
+const LEAST: Duration = Duration::from_millis(100);
 /// After a failure of Redis.
 const REST: Duration = Duration::from_secs(2);
