@@ -93,6 +93,9 @@ fn sqlite(dsn: &str) -> Result<SqliteConnectOptions, String> {
         // What has a page size already keeps it.
         .page_size(PAGE)
         .pragma("wal_autocheckpoint", LOG_PAGES)
+        // An INSERT of many rows keeps the pages of the indexes as they were until it is done, a page for nearly each row: from
+        // 64 KiB on in a file, were it not for this.
+        .pragma("temp_store", "MEMORY")
         .busy_timeout(Duration::from_secs(1))
         .statement_cache_capacity(STATEMENTS);
     Ok(options.disable_statement_logging())
