@@ -3,6 +3,9 @@
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 PLUGINS := $(notdir $(wildcard plugins/*))
+# What is released is compiled by what loads have shown to be hot; `make build PROFILE=` does without.
+PROFILE := $(CURDIR)/contrib/profile/release.profdata
+RELEASED := RUSTFLAGS="$(RUSTFLAGS) $(PROFILE:%=-Cprofile-use=% -Cllvm-args=-no-pgo-warn-mismatch)"
 
 # Every target: none of them is a file.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
@@ -11,7 +14,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## the daemon and every bundled plugin, in target/release and target/release/plugins
-	cargo build --release --locked -p guerrilla $(PLUGINS:%=-p guerrilla-%)
+	$(RELEASED) cargo build --release --locked -p guerrilla $(PLUGINS:%=-p guerrilla-%)
 	@rm -rf $(RELEASE)/plugins
 	@install -d -m 755 $(RELEASE)/plugins
 	@set -e; for plugin in $(PLUGINS); do \
@@ -56,6 +59,9 @@ reproducible: ## two release builds in two directories have the same bytes
 fuzz-smoke: ## every fuzz target for a few seconds; installs cargo-fuzz if needed
 	scripts/fuzz smoke
 
+profile: ## make contrib/profile anew, by the loads of the benchmark; once for each release, twenty minutes
+	scripts/profile
+
 golden: ## keep a plugin of this API for ever, for the test that later hosts load it; once for each release
 	scripts/golden
 
@@ -85,7 +91,7 @@ bench-stores: build bench-build ## storing processors as they come and one by on
 	    --loader $(TARGET)/bench/release/guerrilla-bench
 
 bench-build:
-	cargo build --release --locked -p guerrilla -p hello-plugin $(PLUGINS:%=-p guerrilla-%)
+	$(RELEASED) cargo build --release --locked -p guerrilla -p hello-plugin $(PLUGINS:%=-p guerrilla-%)
 	cargo build --release --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench
 
 clean: ## what was built and the demo's mail

@@ -18,6 +18,7 @@ class Point:
     only: tuple[str, ...] = ()
 
 
+OURS = ("ours", "ours-so")
 THOUSANDS = ("floor", "ours", "ours-so")
 
 
@@ -27,6 +28,7 @@ POINTS = {
         Point("c10k100", "10 connections, 100 messages of 10 KB on each", "-c 10 -k 100", durable=True),
         Point("c100k100", "100 connections, 100 messages of 10 KB on each", "-c 100 -k 100", durable=True),
         Point("pipe", "100 connections, PIPELINING", "-c 100 -k 100 -p"),
+        Point("bdat", "100 connections, CHUNKING and PIPELINING", "-c 100 -k 100 -p --chunking", only=OURS),
         Point("c10k1", "10 connections, one message on each", "-c 10 -k 1", durable=True),
         Point("s1m", "10 connections, messages of 1 MB", "-c 10 -k 100 -s 1m"),
         Point("mix", "20 connections, sizes as they come (mean 55 KB), PIPELINING",
