@@ -6,6 +6,8 @@ PLUGINS := $(notdir $(wildcard plugins/*))
 # What is released is compiled by what loads have shown to be hot; `make build PROFILE=` does without.
 PROFILE := $(CURDIR)/contrib/profile/release.profdata
 RELEASED := RUSTFLAGS="$(RUSTFLAGS) $(PROFILE:%=-Cprofile-use=% -Cllvm-args=-no-pgo-warn-mismatch)"
+# By itself: built together with plugins it has what their libraries turn on in tokio (several threads, a clock for tests), and each connection is larger.
+DAEMON := $(RELEASED) cargo build --release --locked -p guerrilla
 
 # Every target: none of them is a file.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' $(MAKEFILE_LIST))
@@ -14,7 +16,8 @@ help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 build: ## the daemon and every bundled plugin, in target/release and target/release/plugins
-	$(RELEASED) cargo build --release --locked -p guerrilla $(PLUGINS:%=-p guerrilla-%)
+	$(DAEMON)
+	$(RELEASED) cargo build --release --locked $(PLUGINS:%=-p guerrilla-%)
 	@rm -rf $(RELEASE)/plugins
 	@install -d -m 755 $(RELEASE)/plugins
 	@set -e; for plugin in $(PLUGINS); do \
@@ -91,7 +94,8 @@ bench-stores: build bench-build ## storing processors as they come and one by on
 	    --loader $(TARGET)/bench/release/guerrilla-bench
 
 bench-build:
-	$(RELEASED) cargo build --release --locked -p guerrilla -p hello-plugin $(PLUGINS:%=-p guerrilla-%)
+	$(DAEMON)
+	$(RELEASED) cargo build --release --locked -p hello-plugin $(PLUGINS:%=-p guerrilla-%)
 	cargo build --release --locked --manifest-path bench/Cargo.toml --target-dir $(TARGET)/bench
 
 clean: ## what was built and the demo's mail
