@@ -3,8 +3,9 @@
 TARGET  := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(TARGET)/release
 PLUGINS := $(notdir $(wildcard plugins/*))
-# What is released is compiled by what loads have shown to be hot; `make build PROFILE=` does without.
-PROFILE := $(CURDIR)/contrib/profile/release.profdata
+# What is released is compiled by what loads have shown to be hot; `make build PROFILE=` does without, and so does a directory with a blank in
+# its name, which RUSTFLAGS cannot carry.
+PROFILE := $(if $(word 2,$(CURDIR)),,$(CURDIR)/contrib/profile/release.profdata)
 RELEASED := RUSTFLAGS="$(RUSTFLAGS) $(PROFILE:%=-Cprofile-use=% -Cllvm-args=-no-pgo-warn-mismatch)"
 # By itself: built together with plugins it has what their libraries turn on in tokio (several threads, a clock for tests), and each connection is larger.
 DAEMON := $(RELEASED) cargo build --release --locked -p guerrilla
