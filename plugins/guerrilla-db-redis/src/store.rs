@@ -109,8 +109,8 @@ impl Store {
         }
     }
 
-    /// A message that is larger than the server's packets takes the connection down each time: it is not to take others along,
-    /// and comes last.
+    /// A message that takes the connection down each time is not to take others along. It is most likely the largest, which
+    /// comes last.
     fn insert_apart(&self, mut group: Vec<Record>, trouble: &Trouble) {
         group.sort_by_key(Record::row_bytes);
         for record in group {
@@ -127,6 +127,8 @@ impl Store {
             return self.defer(group, trouble);
         }
         for record in group {
+            // Those before it have used its time, too.
+            let Some(record) = self.defer_due(vec![record], trouble).pop() else { continue };
             let alone = [record];
             let answer = self.table.insert(&alone, again, alone[0].due);
             let [record] = alone;
