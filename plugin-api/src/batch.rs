@@ -1,5 +1,6 @@
 //! Processors that save many messages at once: group commit.
 
+use std::time::Duration;
 use std::vec;
 
 use serde::de::DeserializeOwned;
@@ -20,7 +21,7 @@ pub use adapter::Batched;
 /// Its `save` never blocks a connection: the messages queue up, and a thread of the plugin's own hands over whatever waits.
 /// There is no delay to tune. While one batch is written, those who arrive form the next, so a quiet server
 /// writes batches of one at once, and a busy one writes few large ones. Of several [`writers`](Self::writers) another begins when
-/// two messages wait for each that is at work, or one for half a millisecond.
+/// there is a [`backlog`](Self::backlog).
 ///
 /// Everything else is as with [`Plugin`](crate::Plugin), where the items without a word of their own are explained. It is exported as
 /// `export_plugin!(Batched<Store>)`.
@@ -146,6 +147,13 @@ pub trait BatchPlugin: Send + Sync + Sized + 'static {
         1
     }
 
+    /// What has to wait while writers are at work before another begins. With few messages and little time batches are many and
+    /// small, as suits a store that takes long for each message, such as files that are synced; the more of its time goes to the way
+    /// there and back, the larger they had better be.
+    fn backlog(&self) -> Backlog {
+        Backlog::default()
+    }
+
     /// Saves all that waits, up to [`max_batch`](Self::max_batch). Each message is completed on its own, in any order; what is dropped is deferred, so a plain
     /// `return` on an error loses nothing. May block: it has a thread of its own. After a panic here the messages
     /// not completed yet are deferred and the next batch comes as usual.
@@ -247,6 +255,22 @@ pub trait BatchPlugin: Send + Sync + Sized + 'static {
     /// Called last, when the writers have ended; also when [`start`](Self::start) has done its part and the system gives no thread
     /// for a writer.
     fn stop(&self) {}
+}
+
+/// What is worth one writer more, [`BatchPlugin::backlog`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// So many messages that wait for each writer at work.
+    pub messages: usize,
+    /// Or any that has waited for so long: how long one that hangs holds others up.
+    pub time: Duration,
+}
+
+impl Default for Backlog {
+    /// Two messages; half a millisecond, which is less than a disk takes for a sync or a database for a commit.
+    fn default() -> Self {
+        Self { messages: 2, time: Duration::from_micros(500) }
+    }
 }
 
 /// Messages to be saved together; never empty when it is handed over.

@@ -284,7 +284,7 @@ mod transaction;
 mod verdict;
 mod vocabulary;
 
-pub use batch::{Batch, BatchPlugin, Batched};
+pub use batch::{Backlog, Batch, BatchPlugin, Batched};
 #[cfg(feature = "headers")]
 pub use decoded::HeaderAddress;
 pub use held::Held;

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use super::spread::{Group, Spread};
 use crate::net::{Listening, Server, accept};
 use crate::observe::cells;
+use crate::plugins::ffi::bring_answers;
 
 /// The threads.
 pub(super) struct Shards {
@@ -100,7 +101,12 @@ impl Shard {
         let thread = thread::Builder::new().name(format!("net-{number}")).spawn(move || {
             cells::claim();
             // The sender is never used, only dropped.
-            let _ = runtime.block_on(ended);
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = ended => {}
+                    () = bring_answers() => {}
+                }
+            });
         })?;
         Ok(Self { runtime: handle, _running: running, thread })
     }

@@ -50,7 +50,8 @@ impl<P: BatchPlugin> Plugin for Batched<P> {
 
     fn create(host: Host, config: P::Config) -> Result<Self, String> {
         let plugin = P::create(host, config)?;
-        let (to_save, to_settle) = (Queue::closed(), Queue::closed());
+        let backlog = plugin.backlog();
+        let (to_save, to_settle) = (Queue::closed(backlog), Queue::closed(backlog));
         let shared = Arc::new(Shared { plugin, host, to_save, to_settle });
         Ok(Self { shared, writers: Mutex::default() })
     }

@@ -1,19 +1,22 @@
 //! Messages that wait for a writer.
 //!
 //! A batch costs what a message alone costs, nearly, so they had better be few and large. The first writer takes what there is at once. Another
-//! begins when those that write have left [`EACH`] messages for each of them, or when the oldest has waited for
-//! [`STAND_BY`]: so writers are as many as there is work, none is woken for each message, and one that hangs holds nobody up.
-//! Whoever has written takes all that has come meanwhile.
+//! begins when those that write have left a [`Backlog`] worth one: so writers are as many as there is work, none is woken for
+//! each message, and one that hangs holds nobody up. Whoever has written takes all that has come meanwhile.
+//!
+//! To notify is a system call even where nobody waits, so it is known who does.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Batch;
+use super::{Backlog, Batch};
 use crate::held::Held;
 
 /// A queue from many connections to a few writers. Putting in never waits for a writer.
 pub(super) struct Queue {
+    /// What is worth one writer more.
+    backlog: Backlog,
     state: Mutex<State>,
     arrived: Condvar,
     /// Wakes the writer that stands by.
@@ -27,8 +30,12 @@ struct State {
     writing: usize,
     /// Writers that have any.
     writers: usize,
+    /// Writers that wait until a message arrives.
+    resting: usize,
     /// A writer waits for more to come.
     stands_by: bool,
+    /// Somebody waits until all is written.
+    draining: bool,
     open: bool,
 }
 
@@ -40,15 +47,18 @@ pub(super) struct InHand<'a> {
 
 impl Queue {
     /// One that takes nothing yet.
-    pub(super) fn closed() -> Self {
+    pub(super) fn closed(backlog: Backlog) -> Self {
         let state = State {
             waiting: VecDeque::new(),
             writing: 0,
             writers: 0,
+            resting: 0,
             stands_by: false,
+            draining: false,
             open: false,
         };
         Self {
+            backlog,
             state: Mutex::new(state),
             arrived: Condvar::new(),
             gathered: Condvar::new(),
@@ -67,12 +77,13 @@ impl Queue {
             return Err(held);
         }
         state.waiting.push_back(held);
-        let (stands_by, is_due) = (state.stands_by, state.is_due());
+        let wakes = match state.stands_by {
+            true => self.is_due(&state).then_some(&self.gathered),
+            false => (state.resting > 0).then_some(&self.arrived),
+        };
         drop(state);
-        match (stands_by, is_due) {
-            (false, _) => self.arrived.notify_one(),
-            (true, true) => self.gathered.notify_one(),
-            (true, false) => {}
+        if let Some(writer) = wakes {
+            writer.notify_one();
         }
         Ok(())
     }
@@ -91,7 +102,7 @@ impl Queue {
         let batch = Batch::new(state.waiting.drain(..mails).collect());
         state.writing += mails;
         state.writers += 1;
-        let more = !state.waiting.is_empty() && !state.stands_by;
+        let more = !state.waiting.is_empty() && !state.stands_by && state.resting > 0;
         drop(state);
         if more {
             self.arrived.notify_one();
@@ -106,14 +117,16 @@ impl Queue {
                 return state;
             }
             if state.waiting.is_empty() || state.stands_by {
+                state.resting += 1;
                 state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.resting -= 1;
                 continue;
             }
-            if state.is_due() {
+            if self.is_due(&state) {
                 return state;
             }
             state.stands_by = true;
-            let waited = self.gathered.wait_timeout(state, STAND_BY);
+            let waited = self.gathered.wait_timeout(state, self.backlog.time);
             let (back, waited) = waited.unwrap_or_else(PoisonError::into_inner);
             state = back;
             state.stands_by = false;
@@ -132,6 +145,7 @@ impl Queue {
             if left.is_zero() {
                 return false;
             }
+            state.draining = true;
             let waited = self.idle.wait_timeout(state, left);
             (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         }
@@ -149,15 +163,13 @@ impl Queue {
         left
     }
 
+    /// Whether one more writer has enough to do.
+    fn is_due(&self, state: &State) -> bool {
+        state.waiting.len() >= self.backlog.messages.saturating_mul(state.writers)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Whether one more writer has enough to do.
-    fn is_due(&self) -> bool {
-        self.waiting.len() >= EACH * self.writers
     }
 }
 
@@ -166,13 +178,10 @@ impl Drop for InHand<'_> {
         let mut state = self.queue.lock();
         state.writing -= self.mails;
         state.writers -= 1;
+        let draining = state.draining;
         drop(state);
-        self.queue.idle.notify_all();
+        if draining {
+            self.queue.idle.notify_all();
+        }
     }
 }
-
-/// Messages for each writer at work that make it worth while to have one more.
-const EACH: usize = 2;
-
-/// Less than what a disk takes for a sync, or a database for a commit.
-const STAND_BY: Duration = Duration::from_micros(500);

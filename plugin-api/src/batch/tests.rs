@@ -23,12 +23,15 @@ struct Config {
     gate: String,
     #[serde(default)]
     writers: usize,
+    /// Messages that have to wait for another writer, however long; none: as it is by itself.
+    gathers: Option<usize>,
 }
 
 /// Says how many messages a batch has and waits until it may go on. A recipient says what is to go wrong.
 struct Store {
     gate: Arc<Gate>,
     writers: usize,
+    gathers: Option<usize>,
 }
 
 impl BatchPlugin for Store {
@@ -38,12 +41,13 @@ impl BatchPlugin for Store {
     const AWAITS_SETTLED: bool = true;
     const NEVER_BLOCKS_IN: &'static [Phase] = &[Phase::Rcpt];
     const CONFIG_SCHEMA: &'static str =
-        r#"{"type":"object","properties":{"gate":{},"writers":{}}}"#;
+        r#"{"type":"object","properties":{"gate":{},"writers":{},"gathers":{}}}"#;
     type Config = Config;
 
     fn create(_: Host, config: Config) -> Result<Self, String> {
         let gates = GATES.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Self { gate: Arc::clone(&gates[&config.gate]), writers: config.writers })
+        let Config { gate, writers, gathers } = config;
+        Ok(Self { gate: Arc::clone(&gates[&gate]), writers, gathers })
     }
 
     fn rcpt(&self, txn: Transaction<'_>) -> Verdict {
@@ -57,6 +61,11 @@ impl BatchPlugin for Store {
 
     fn writers(&self) -> usize {
         self.writers
+    }
+
+    fn backlog(&self) -> Backlog {
+        let own = self.gathers.map(|messages| Backlog { messages, time: Duration::MAX });
+        own.unwrap_or_default()
     }
 
     fn save_batch(&self, mut batch: Batch) {
@@ -86,15 +95,16 @@ struct Test {
 }
 
 fn store(name: &str) -> Test {
-    store_of(name, 1)
+    store_of(name, 1, None)
 }
 
-fn store_of(name: &str, writers: usize) -> Test {
+fn store_of(name: &str, writers: usize, gathers: Option<usize>) -> Test {
     let (entered_sender, entered) = channel();
     let (pass, pass_receiver) = channel();
     let gate = Gate { entered: entered_sender, pass: Mutex::new(pass_receiver) };
     GATES.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), Arc::new(gate));
-    let store = Harness::new(serde_json::json!({ "gate": name, "writers": writers })).unwrap();
+    let config = serde_json::json!({ "gate": name, "writers": writers, "gathers": gathers });
+    let store = Harness::new(config).unwrap();
     Test { store, entered, pass }
 }
 
@@ -128,7 +138,7 @@ fn who_arrives_while_a_batch_is_written_forms_the_next() {
 
 #[test]
 fn a_writer_that_hangs_holds_nobody_up() {
-    let Test { store, entered, pass } = store_of("hangs", 3);
+    let Test { store, entered, pass } = store_of("hangs", 3, None);
     let mut mails = Vec::new();
     for others in 0..3 {
         // Alone, however many are at work.
@@ -140,6 +150,17 @@ fn a_writer_that_hangs_holds_nobody_up() {
     pass.send(()).unwrap();
     assert_eq!(entered.recv(), Ok(3));
     (0..3).for_each(|_| pass.send(()).unwrap());
+    mails.iter_mut().for_each(|mail| assert_eq!(mail.wait(), answer(Kind::Continue)));
+}
+
+#[test]
+fn another_writer_begins_when_as_many_wait_as_the_author_wants() {
+    let Test { store, entered, pass } = store_of("backlog", 2, Some(3));
+    let mut mails = vec![submit(&store, "a")];
+    assert_eq!(entered.recv(), Ok(1), "nobody is at work, so nothing has to gather");
+    mails.extend((0..3).map(|_| submit(&store, "b")));
+    assert_eq!(entered.recv(), Ok(3));
+    (0..2).for_each(|_| pass.send(()).unwrap());
     mails.iter_mut().for_each(|mail| assert_eq!(mail.wait(), answer(Kind::Continue)));
 }
 

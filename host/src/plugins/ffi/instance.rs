@@ -10,6 +10,7 @@ use guerrilla_plugin_abi as abi;
 use guerrilla_plugin_abi::{Event, InstanceBox, Phase, Root_Ref, Status, Txn};
 use tokio::sync::oneshot;
 
+use super::answers::Way;
 use super::host::{self, Record};
 use super::txn::lend;
 use crate::mail::Transaction;
@@ -228,8 +229,7 @@ pub(super) fn complete(token: u64, status: Status, why: Option<String>) {
             // SAFETY: `collect` put the pointer here after the call had returned, and the plugin has now given it up.
             let mut txn = unsafe { Box::from_raw(waiting.txn) };
             txn.explanation = why;
-            // Nobody waits any more only when the daemon has ended.
-            let _ = waiting.answer.send((txn, status));
+            waiting.way.send((txn, status));
         }
     }
 }
@@ -240,8 +240,8 @@ fn collect(token: u64, txn: *mut Transaction, said: Option<String>) -> Called {
     let mut table = held();
     match table.remove(&token) {
         Some(Slot::CallLasts(spare, None)) => {
-            let (answer, receiver) = oneshot::channel();
-            table.insert(token, Slot::Awaited(Waiting { txn, answer }));
+            let (way, receiver) = Way::here();
+            table.insert(token, Slot::Awaited(Waiting { txn, way }));
             Called::Held(receiver, spare)
         }
         Some(Slot::CallLasts(_, Some((status, why)))) => {
@@ -271,7 +271,7 @@ enum Slot {
 
 struct Waiting {
     txn: *mut Transaction,
-    answer: oneshot::Sender<(Box<Transaction>, Status)>,
+    way: Way,
 }
 
 // SAFETY: the pointer is an owned box in disguise, and a box of a transaction may be sent.

@@ -5,6 +5,7 @@
 //! - [`host`]: the functions it logs, counts and completes with.
 //! - [`crash`]: the last words of a process that dies in a plugin.
 //! - [`instance`]: calling a plugin, and getting back what it has taken hold of.
+//! - [`answers`]: the way of what it gives back to the thread that waits.
 //!
 //! # Safety
 //!
@@ -14,12 +15,14 @@
 //! behind the pointer but through the functions that the plugin calls, and a plugin uses one
 //! transaction on one thread at a time (the SDK's types see to it; the border demands it).
 
+mod answers;
 mod crash;
 pub(crate) mod host;
 mod instance;
 mod open;
 mod txn;
 
+pub(crate) use answers::bring_answers;
 pub use crash::{attribute_crashes, end_is_expected, record_crashes};
 pub(super) use host::loading;
 pub(crate) use instance::{Called, Constructor, FileFacts, Instance, Origin, outcome};
