@@ -98,11 +98,19 @@ class Receiver:
         return [box.read(name) for name in sorted(box.names())]
 
     def asked(self, address):
-        """What reached the processor Honours with the mail for `address`: the parameters of MAIL and of its RCPT, as dicts."""
-        found = [(mail, rcpt) for named, rcpt, mail in ASKED.findall(self.log.read_text()) if named == address]
+        """What reached the processor Honours with the mail for `address`: the parameters of MAIL and of its RCPT, as dicts.
+
+        The log has a thread of its own: on a busy machine the mail is there before the line.
+        """
+        deadline = time.monotonic() + SECONDS
+        while not (found := self._asked(address)) and time.monotonic() < deadline:
+            time.sleep(0.01)
         if len(found) != 1:
             raise LookupError(f"Honours has seen {len(found)} mails for {address}")
         return tuple(dict(PARAMETER.findall(parameters)) for parameters in found[0])
+
+    def _asked(self, address):
+        return [(mail, rcpt) for named, rcpt, mail in ASKED.findall(self.log.read_text()) if named == address]
 
     def deliveries(self):
         """Everything that a peer was told is kept, over all servers."""
