@@ -62,7 +62,7 @@ impl BatchPlugin for Redis {
     }
 
     /// A message more costs Redis next to nothing, a batch more a way there and back: by two connections that shared what came, 10 KB
-    /// each, a message cost 5 to 8 % more of all processors than by one (`bench/NOTES.md`).
+    /// each, a message cost up to 8 % more of all processors than by one (`bench/NOTES.md`).
     fn backlog(&self) -> Backlog {
         Backlog { messages: 32, time: Duration::from_millis(5) }
     }
