@@ -98,19 +98,12 @@ class Receiver:
         return [box.read(name) for name in sorted(box.names())]
 
     def asked(self, address):
-        """What reached the processor Honours with the mail for `address`: the parameters of MAIL and of its RCPT, as dicts.
-
-        The log has a thread of its own: on a busy machine the mail is there before the line.
-        """
-        deadline = time.monotonic() + SECONDS
-        while not (found := self._asked(address)) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        """What reached the processor Honours with the mail for `address`: the parameters of MAIL and of its RCPT, as dicts."""
+        # The log has a thread of its own: on a busy machine the mail is there before the line.
+        found = self._in_log(lambda log: [(mail, rcpt) for named, rcpt, mail in ASKED.findall(log) if named == address])
         if len(found) != 1:
             raise LookupError(f"Honours has seen {len(found)} mails for {address}")
         return tuple(dict(PARAMETER.findall(parameters)) for parameters in found[0])
-
-    def _asked(self, address):
-        return [(mail, rcpt) for named, rcpt, mail in ASKED.findall(self.log.read_text()) if named == address]
 
     def deliveries(self):
         """Everything that a peer was told is kept, over all servers."""
@@ -143,15 +136,22 @@ class Receiver:
             self.process = subprocess.Popen(
                 self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.directory
             )
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            text = self.log.read_text() if self.log.exists() else ""
-            if " ready" in text:
-                return {name: int(port) for port, name in LISTENING.findall(text)}
-            time.sleep(0.01)
+        ports = self._in_log(lambda log: " ready" in log and LISTENING.findall(log))
+        if ports:
+            return {name: int(port) for port, name in ports}
         said = (self.directory / "output").read_text() + (self.log.read_text() if self.log.exists() else "")
         self.stop()
         raise SystemExit(f"guerrillad did not start: {said.strip() or 'it said nothing'}")
+
+    def _in_log(self, find):
+        """What `find` makes of the log as soon as that is anything; what it makes of it when the daemon ends or time is up."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            over = self.process.poll() is not None or time.monotonic() > deadline
+            found = find(self.log.read_text() if self.log.exists() else "")
+            if found or over:
+                return found
+            time.sleep(0.01)
 
 
 def fault_of_box(box, owed):
