@@ -228,6 +228,27 @@ def other_ways_to_the_database(arguments, directory):
             yield "a wrong password is an error at start", expect(fine, refused)
 
 
+def a_database_that_is_not_strict(arguments, directory):
+    """Redis is away, so that the rows carry the messages, which are cut by a server that is left to it."""
+    with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria") as maria:
+        redis.kill()
+        for engine in ("InnoDB", "MyISAM"):
+            maria.ask("DROP TABLE IF EXISTS new_mail")
+            maria.ask(table().replace("LONGBLOB", "BLOB").replace("`recipient` VARCHAR(255)", "`recipient` VARCHAR(20)").replace("InnoDB", engine))
+            maria.ask("SET GLOBAL sql_mode = ''")
+            with serve(arguments, directory, config_of(redis, maria), engine) as serving:
+                reply = serving.send(large("large", 108_000), ("a@a.test",))
+                named = serving.logs("Data too long for column 'mail'")
+                yield f"{engine}: a mail that its column does not hold is deferred", expect(reply.startswith("451 4.3.0") and named, reply)
+                reply = serving.send(mail_of(1), ("a@a.test", "somebody.else@a.test"))
+                named = serving.logs("Data too long for column 'recipient'")
+                yield f"{engine}: so is a recipient, in whichever row", expect(reply.startswith("451 4.3.0") and named, reply)
+                reply = serving.send(mail_of(2), ("a@a.test",))
+                yield f"{engine}: what fits is stored", expect(reply.startswith("250"), reply)
+            rows = maria.ask("SELECT subject FROM new_mail WHERE recipient <> 'a@mx.example.test' OR LENGTH(mail) > 2000")
+            yield f"{engine}: nothing is cut", expect(rows == [], rows)
+
+
 def a_full_disk(arguments, directory):
     """Small rows: MariaDB 10.11 aborts when it has to take back a large one and has no room for that."""
     with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria", room=64) as maria:
@@ -299,6 +320,6 @@ if __name__ == "__main__":
         sys.exit(f"missing Debian packages: {redis_server.missing()} {databases.missing()}")
     scenes = [
         rows_and_bodies, other_ways_to_the_database, killed_in_mid_load, answers_to_commit_that_are_lost, stopped_and_read_only,
-        a_full_disk, a_mail_that_is_too_large, the_end_of_the_daemon,
+        a_database_that_is_not_strict, a_full_disk, a_mail_that_is_too_large, the_end_of_the_daemon,
     ]
     sys.exit(play(scenes, arguments_of(__doc__)))

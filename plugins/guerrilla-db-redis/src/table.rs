@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use guerrilla_redis_client::Trouble;
-use guerrilla_sql_client::{Trouble as Meaning, largest_statement};
+use guerrilla_sql_client::{Trouble as Meaning, connect};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
-use sqlx::{AssertSqlSafe, ConnectOptions, Error, Executor, Row};
+use sqlx::{AssertSqlSafe, Error, Executor, Row};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
@@ -143,7 +143,10 @@ impl Table {
         let attempt = async {
             let mut open = match open {
                 Some(open) => open,
-                None => Open::connect(&self.options).await?,
+                None => {
+                    let (connection, largest) = connect(&self.options).await?;
+                    Open { connection, largest }
+                }
             };
             let done = work(&mut open).await?;
             Ok::<_, Error>((open, done))
@@ -183,14 +186,6 @@ impl fmt::Display for Table {
                 self.name
             ),
         }
-    }
-}
-
-impl Open {
-    async fn connect(options: &MySqlConnectOptions) -> Result<Self, Error> {
-        let mut connection = options.connect().await?;
-        let largest = largest_statement(&mut connection).await?;
-        Ok(Self { connection, largest })
     }
 }
 

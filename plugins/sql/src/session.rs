@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use guerrilla_sql_client::largest_statement;
 use sqlx::error::BoxDynError;
 use sqlx::mysql::{MySql, MySqlConnection};
 use sqlx::postgres::{PgConnection, PgTypeInfo, Postgres};
@@ -36,8 +35,7 @@ impl Session {
     pub(crate) async fn connect(target: &Target) -> Result<Self, Error> {
         match target {
             Target::MySql(options) => {
-                let mut connection = options.connect().await?;
-                let largest = largest_statement(&mut connection).await?;
+                let (connection, largest) = guerrilla_sql_client::connect(options).await?;
                 Ok(Self { connection: AnyConnection::MySql(connection), largest })
             }
             Target::Postgres(options) => {

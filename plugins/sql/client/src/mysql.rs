@@ -16,8 +16,8 @@ pub struct Access<'c> {
     pub ca_file: Option<&'c Path>,
 }
 
-/// Reads `sql_dsn`; connects nowhere. The session's zone and mode are the server's, as with go-guerrilla: NOW() is what
-/// the operator expects.
+/// Reads `sql_dsn`; connects nowhere. The session's zone is the server's, as with go-guerrilla: NOW() is what the operator expects. So is
+/// its mode, but for the strictness of [`connect`](crate::connect()).
 ///
 /// # Errors
 /// One line that begins with the key and never shows a secret.

@@ -89,6 +89,8 @@ fn of_mysql(number: u16, message: &str) -> Trouble {
         | 1146
         | 1227
         | 1290
+        // A column that the INSERT does not set and that has no default.
+        | 1364
         | 1698
         | 1792
         | 1836 => Trouble::Refused,
@@ -131,6 +133,8 @@ mod tests {
         assert_eq!(of_mysql(1406, "Data too long for column 'to' at row 1"), Trouble::Row);
         assert_eq!(of_mysql(1030, "Got error 28 \"No space left on device\""), Trouble::Full);
         assert_eq!(of_mysql(1290, "--read-only"), Trouble::Refused);
+        let no_default = of_mysql(1364, "Field 'charset' doesn't have a default value");
+        assert_eq!(no_default, Trouble::Refused);
         assert_eq!(of_mysql(1213, "Deadlock found"), Trouble::Busy);
         assert_eq!(of_sqlstate("57P01", "terminating connection"), Trouble::Lost);
         assert_eq!(of_sqlstate("22001", "value too long"), Trouble::Row);
