@@ -23,7 +23,7 @@ pub struct Client {
     /// Address it connected to.
     pub local: Option<SocketAddr>,
     /// That IP address as text.
-    pub local_ip: String,
+    pub local_ip: Box<str>,
     /// Name given with HELO, EHLO or LHLO.
     pub helo: Option<String>,
     /// Whether it spoke EHLO or LHLO.
@@ -58,7 +58,7 @@ impl Client {
             remote_ip: ip_text(remote),
             remote_name: None,
             local,
-            local_ip: ip_text(local),
+            local_ip: ip_text(local).into(),
             helo: None,
             esmtp: false,
             lmtp: false,
@@ -79,7 +79,7 @@ impl Client {
     /// Sets the address it connected to.
     pub fn set_local(&mut self, local: Option<SocketAddr>) {
         self.local = local;
-        self.local_ip = ip_text(local);
+        self.local_ip = ip_text(local).into();
     }
 }
 

@@ -20,7 +20,7 @@ from databases import PASSWORD, MariaDb
 from private import PrivateAuthority
 from redis_server import DURABLE, RedisServer
 from sending import Load, mail, mail_of
-from serving import Refused, Serving, arguments_of, expect, play
+from serving import Refused, Serving, arguments_of, expect, play, stopped_clock
 
 README = pathlib.Path(__file__).resolve().parents[3] / "plugins" / "guerrilla-db-redis" / "README.md"
 
@@ -89,6 +89,22 @@ def rows_and_bodies(arguments, directory):
             )
             rows = maria.ask("SELECT subject FROM new_mail ORDER BY mail_id DESC LIMIT 1")
             yield "and knows the subject", expect(rows == [["mail-2"]], rows)
+
+
+def two_daemons_at_one_instant(arguments, directory):
+    """Without Hasher the key in Redis is what the daemon has called the mail."""
+    with RedisServer(directory / "redis") as redis, MariaDb(directory / "maria") as maria:
+        maria.ask(table())
+        config = config_of(redis, maria, save_process="GuerrillaRedisDB", sql_password=PASSWORD)
+        environment, subjects = stopped_clock(directory), []
+        for number in range(2):
+            own = directory / f"daemon{number}"
+            with Serving(arguments, own, config, ["guerrilla-db-redis"], environment=environment) as serving:
+                reply = serving.send(mail_of(number))
+                yield f"mail {number} is acknowledged", expect(reply.startswith("250"), reply)
+        for (key,) in maria.ask("SELECT hash FROM new_mail ORDER BY mail_id"):
+            subjects += [line for line in value_of(redis, key).split(b"\r\n") if line.startswith(b"Subject: ")]
+        yield "each row leads to its own mail", expect(subjects == [b"Subject: mail-0", b"Subject: mail-1"], subjects)
 
 
 def killed_in_mid_load(arguments, directory):
@@ -319,7 +335,7 @@ if __name__ == "__main__":
     if redis_server.missing() or databases.missing():
         sys.exit(f"missing Debian packages: {redis_server.missing()} {databases.missing()}")
     scenes = [
-        rows_and_bodies, other_ways_to_the_database, killed_in_mid_load, answers_to_commit_that_are_lost, stopped_and_read_only,
+        rows_and_bodies, two_daemons_at_one_instant, other_ways_to_the_database, killed_in_mid_load, answers_to_commit_that_are_lost, stopped_and_read_only,
         a_database_that_is_not_strict, a_full_disk, a_mail_that_is_too_large, the_end_of_the_daemon,
     ]
     sys.exit(play(scenes, arguments_of(__doc__)))

@@ -17,7 +17,7 @@ from nats_identities import Identity, Operator
 from nats_server import STREAM, NatsServer, ask, leader, make_stream, messages
 from private import PrivateAuthority, wait_until
 from sending import Load, mail_of
-from serving import Refused, Serving, arguments_of, expect, play
+from serving import Refused, Serving, arguments_of, expect, play, stopped_clock
 
 CHAIN = "HeadersParser|Header|NATS"
 SECRET = "s3cret-of-the-test"
@@ -79,6 +79,20 @@ def a_message_and_its_envelope(arguments, directory):
                 len(messages([nats])) == 3 and all(reply.startswith("250") for reply in replies), replies
             )
             yield "guerrillad ends well", expect(serving.stop() == 0, "exit status")
+
+
+def two_daemons_at_one_instant(arguments, directory):
+    """Mails without a Message-ID: the stream tells them apart by what the daemons have called them."""
+    with NatsServer(directory) as nats:
+        make_stream([nats])
+        environment, replies = stopped_clock(directory), []
+        for number in range(2):
+            own = directory / f"daemon{number}"
+            with serve(arguments, own, nats_config(nats, nats_stream=STREAM), environment=environment) as serving:
+                replies.append(serving.send(f"Subject: mail-{number}\r\n\r\nAll is well.\r\n".encode()))
+        stored = of_subjects(messages([nats]))
+        yield "two mails are acknowledged and stored", expect(stored == ["mail-0", "mail-1"], (replies, stored))
+        yield "under different ids", expect(replies[0] != replies[1] and all(reply.startswith("250") for reply in replies), replies)
 
 
 def large_messages(arguments, directory):
@@ -385,7 +399,8 @@ def the_end_of_the_daemon(arguments, directory):
 
 
 SCENES = [
-    a_message_and_its_envelope, large_messages, filed_already, logins_and_secrets, a_token, an_nkey, a_client_certificate, credentials, tls_with_a_private_authority, away_at_start, killed_in_mid_load,
+    a_message_and_its_envelope, two_daemons_at_one_instant, large_messages, filed_already, logins_and_secrets, a_token, an_nkey,
+    a_client_certificate, credentials, tls_with_a_private_authority, away_at_start, killed_in_mid_load,
     stopped_and_full, not_the_stream_that_is_meant, a_node_of_three_is_lost, the_end_of_the_daemon,
 ]
 

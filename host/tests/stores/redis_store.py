@@ -16,7 +16,7 @@ import redis_server
 from private import PrivateAuthority, wait_until
 from redis_server import DURABLE, RedisServer
 from sending import Load, mail_of
-from serving import Refused, Serving, arguments_of, expect, play
+from serving import Refused, Serving, arguments_of, expect, play, stopped_clock
 
 CHAIN = "HeadersParser|Header|Hasher|Redis"
 SECRET = "s3cret-of-the-test"
@@ -73,6 +73,20 @@ def without_hasher(arguments, directory):
     with RedisServer(directory / "redis") as redis:
         with serve(arguments, directory, redis_config(redis, save_process="Redis")) as serving:
             yield "the queued id is the key", fault_of_mail(serving.send(mail_of(0)), redis)
+
+
+def two_daemons_at_one_instant(arguments, directory):
+    """Without Hasher the key is what the daemon has called the mail."""
+    with RedisServer(directory / "redis") as redis:
+        environment, replies = stopped_clock(directory), []
+        for number in range(2):
+            own = directory / f"daemon{number}"
+            with serve(arguments, own, redis_config(redis, save_process="Redis"), environment=environment) as serving:
+                replies.append(serving.send(mail_of(number)))
+        stored = redis.subjects()
+        yield "two mails are acknowledged and stored", expect(
+            stored == ["mail-0", "mail-1"] and all(reply.startswith("250") for reply in replies), (replies, stored)
+        )
 
 
 def password_and_database(arguments, directory):
@@ -379,7 +393,7 @@ def the_end_of_the_daemon(arguments, directory):
 
 
 SCENES = [
-    one_key_for_a_message, compressed_mail, without_hasher, password_and_database, another_password_at_a_reload,
+    one_key_for_a_message, compressed_mail, without_hasher, two_daemons_at_one_instant, password_and_database, another_password_at_a_reload,
     tls_with_a_private_authority, certificates_of_clients, unix_socket,
     away_at_start, killed_in_mid_load, stopped_and_slow, refused_writes, stream_for_consumers, three_nodes_of_a_cluster,
     failover_by_sentinel, failover_by_sentinel_over_tls, the_end_of_the_daemon,
