@@ -4,6 +4,8 @@ import contextlib
 import socket
 import threading
 
+from private import SECONDS
+
 
 class Between:
     """Stands between guerrillad and MariaDB, and passes on what they say. `look` sees what goes to the server, and may end it."""
@@ -73,6 +75,27 @@ class AnswerEater(Between):
         if octets[5:] == b"COMMIT" and self.cuts < self._commits:
             self.cuts += 1
             connection.is_cut = True
+
+
+class Gate(Between):
+    """Keeps each COMMIT back until it is let through."""
+
+    def __init__(self, port):
+        self._come, self._let = threading.Semaphore(0), threading.Semaphore(0)
+        super().__init__(port)
+
+    def look(self, connection, octets):
+        if octets[5:] == b"COMMIT":
+            self._come.release()
+            self._let.acquire()
+
+    def wait(self):
+        """Until another COMMIT stands before it."""
+        if not self._come.acquire(timeout=SECONDS):
+            raise RuntimeError(f"no COMMIT within {SECONDS} s")
+
+    def let_through(self):
+        self._let.release()
 
 
 class Choosy(Between):

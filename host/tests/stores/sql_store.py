@@ -16,6 +16,7 @@ import time
 import urllib.parse
 
 import databases
+from between import Gate
 from databases import PASSWORD, MariaDb, Postgres
 from private import PrivateAuthority, PrivateDisk
 from sending import Load, mail
@@ -171,6 +172,30 @@ def too_large(database, daemon):
     yield "as the table shows", expect("large" not in names and "small7" in names, sorted(names))
     reply = daemon.send(mail("fitting", ("x" * 70 + "\r\n") * 12000))
     yield "nearly as large is stored", expect(reply.startswith("250"), reply)
+
+
+def slow_commit(arguments, directory):
+    """COMMIT takes longer than one of its messages can wait, and not longer than the other."""
+    with MariaDb(directory / "MariaDb") as database, Gate(database.port) as gate:
+        keys = {"sql_dsn": database.dsn(more="?tls=false", port=gate.port), "sql_max_open_conns": 1}
+        with serve(arguments, directory, database, **keys) as daemon, concurrent.futures.ThreadPoolExecutor(3) as pool:
+            first = pool.submit(daemon.send, mail("first"))
+            gate.wait()
+            stale = pool.submit(daemon.send, mail("stale"))
+            time.sleep(SAVE_TIMEOUT / 2)
+            fresh = pool.submit(daemon.send, mail("fresh"))
+            # Both wait for the next transaction; the one has a third of its time left.
+            time.sleep(0.3)
+            gate.let_through()
+            yield "the first one is stored", expect(first.result().startswith("250"), first.result())
+            gate.wait()
+            yield "one whose time ends is deferred", expect(stale.result().startswith("451 4.3.0"), stale.result())
+            gate.let_through()
+            yield "the other one hears that it is stored", expect(fresh.result().startswith("250"), fresh.result())
+            rows = {name: count for name, (count, _) in stored(database.ask).items()}
+            yield "all were in the transaction, once", expect(rows == {"first": 1, "stale": 1, "fresh": 1}, rows)
+            named = [line for line in daemon.log().splitlines() if "they may be there all the same" in line]
+            yield "the log names the one that nobody can know of", expect(len(named) == 1, named)
 
 
 def not_strict(arguments, directory):
@@ -370,7 +395,7 @@ def sqlite_client(path):
 
 def scenes():
     yield from [("sqlite crash", sqlite_crash), ("sqlite full", sqlite_full)]
-    yield "mariadb not strict", not_strict
+    yield from [("mariadb slow commit", slow_commit), ("mariadb not strict", not_strict)]
     for make in (MariaDb, Postgres):
         for scene in [*SCENES, *([too_large] if make is MariaDb else [])]:
             yield f"{make.name} {scene.__name__.replace('_', ' ')}", functools.partial(with_server, make, scene)

@@ -19,6 +19,12 @@ impl Failed {
         Self { trouble: Trouble::Lost, unknown: committing, why: "no answer in time".to_owned() }
     }
 
+    /// Its time was up before the database was asked.
+    pub(crate) fn untried() -> Self {
+        let why = "it has waited too long for its turn".to_owned();
+        Self { trouble: Trouble::Busy, unknown: false, why }
+    }
+
     /// A row is larger than the database takes.
     pub(crate) fn too_big(why: String) -> Self {
         Self { trouble: Trouble::TooBig, unknown: false, why }

@@ -25,6 +25,7 @@ mod session;
 mod statement;
 mod store;
 mod target;
+mod waiting;
 
 pub use config::Config;
 pub use driver::Driver;

@@ -62,7 +62,7 @@ impl BatchPlugin for Sql {
     }
 
     fn save_batch(&self, batch: Batch) {
-        self.store.save(batch.into_iter().collect());
+        self.store.save(batch);
     }
 
     fn rcpt(&self, _txn: Transaction<'_>) -> Verdict {

@@ -6,15 +6,19 @@
 //! the messages are deferred, and when the clients send them again there may be two of each. That is the price of never
 //! losing one.
 //!
-//! *Limits*: no call outlives the deadline of the messages; [`MOST_ROWS`] rows and about [`STATEMENT`] bytes for a statement.
+//! Messages of a group have come at different times. One whose time ends is deferred alone: before COMMIT the others are tried
+//! again without it, and once COMMIT is sent each of them waits for the answer for as long as it can.
+//!
+//! *Limits*: nobody waits beyond the deadline of its message; [`MOST_ROWS`] rows and about [`STATEMENT`] bytes for a statement.
 
-use std::cell::Cell;
+use std::mem;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use guerrilla_plugin_api::{Held, Host, Transaction, Verdict};
+use guerrilla_plugin_api::{Batch, Host, Transaction};
 use guerrilla_sql_client::Trouble;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::failed::{Failed, one_line};
 use crate::lanes::{Lanes, Open};
@@ -22,6 +26,7 @@ use crate::record::{Record, Row};
 use crate::session::Session;
 use crate::statement::Insert;
 use crate::target::Target;
+use crate::waiting::{Waiting, earliest};
 
 /// The database, and how to write to it.
 pub(crate) struct Store {
@@ -79,12 +84,14 @@ impl Store {
     }
 
     /// Stores messages and completes each.
-    pub(crate) fn save(&self, mails: Vec<Held>) {
+    pub(crate) fn save(&self, batch: Batch) {
+        let now = Instant::now();
         // What is dropped is deferred.
         let mut lane = match self.lanes.take() {
             Ok(lane) => lane,
             Err(e) => return self.host.error(format_args!("no runtime: {e}")),
         };
+        let mails = batch.into_iter().map(|held| Waiting::new(held, now)).collect();
         lane.runtime.block_on(self.save_groups(&mut lane.open, mails));
         self.lanes.put_back(lane);
     }
@@ -93,104 +100,136 @@ impl Store {
         self.lanes.close();
     }
 
-    async fn save_groups(&self, open: &mut Option<Open>, mails: Vec<Held>) {
+    async fn save_groups(&self, open: &mut Option<Open>, mails: Vec<Waiting>) {
         let mut groups = vec![mails];
-        while let Some(mut group) = groups.pop() {
-            let failed = match self.store(open, &mut group).await {
-                Ok(()) => {
-                    group.into_iter().for_each(|held| held.complete(Verdict::CONTINUE));
-                    continue;
-                }
-                Err(failed) => failed,
-            };
-            if failed.trouble.is_of_one_message() && group.len() > 1 {
-                let second = group.split_off(group.len() / 2);
-                groups.extend([second, group]);
-                continue;
+        while let Some(group) = groups.pop() {
+            let Some((mut left, failed)) = self.store(open, group).await else { continue };
+            if failed.trouble.is_of_one_message() && left.len() > 1 {
+                let second = left.split_off(left.len() / 2);
+                groups.extend([second, left]);
+            } else {
+                self.give_up(left, &failed);
             }
-            self.report(&failed, &mut group);
-            group.into_iter().for_each(|held| held.complete(failed.verdict()));
         }
     }
 
-    /// Stores all or none, trying again while that makes sense and there is time.
-    async fn store(&self, open: &mut Option<Open>, mails: &mut [Held]) -> Result<(), Failed> {
-        let mut txns: Vec<Transaction<'_>> = mails.iter_mut().map(Held::transaction).collect();
-        let until = deadline(&txns);
-        for txn in &mut txns {
-            adopt_hash(txn);
-        }
-        let records: Vec<Record<'_>> =
-            txns.iter().map(|txn| Record::of(txn, &self.mail_host)).collect();
-        let committing = Cell::new(false);
-        let mut pause = FIRST_PAUSE;
+    /// Stores all or none of those that have time, trying again while that makes sense; those that have none any more are
+    /// deferred. `None` when all are answered for.
+    async fn store(
+        &self,
+        open: &mut Option<Open>,
+        mut group: Vec<Waiting>,
+    ) -> Option<(Vec<Waiting>, Failed)> {
+        let (mut wait, mut pause) = (Duration::ZERO, FIRST_PAUSE);
+        let mut last = Failed::untried();
         loop {
-            let failed = match timeout_at(until, self.attempt(open, &records, &committing)).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(failed)) => failed,
-                Err(_) => return Err(Failed::late(committing.get())),
-            };
-            // Whoever finds the database gone for long makes one attempt: clients should not wait for nothing.
-            if !failed.is_worth_another() || self.is_long_down() || Instant::now() + pause >= until
-            {
-                return Err(failed);
+            group = self.defer_due(group, Instant::now() + wait + LEAST, &last);
+            let until = earliest(&group)?;
+            sleep(wait).await;
+            match self.attempt(open, &mut group, until).await {
+                Ok(()) => {
+                    group.into_iter().for_each(Waiting::stored);
+                    return None;
+                }
+                // Whoever finds the database gone for long makes one attempt: clients should not wait for nothing.
+                Err(failed) if !failed.is_worth_another() || self.is_long_down() => {
+                    return Some((group, failed));
+                }
+                Err(failed) => last = failed,
             }
-            sleep(pause).await;
+            wait = pause;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Defers those that have to be answered for by then.
+    fn defer_due(&self, group: Vec<Waiting>, then: Instant, why: &Failed) -> Vec<Waiting> {
+        let (due, rest): (Vec<_>, Vec<_>) = group.into_iter().partition(|one| one.due() <= then);
+        self.give_up(due, why);
+        rest
+    }
+
+    fn give_up(&self, group: Vec<Waiting>, why: &Failed) {
+        self.host.count("failed", group.len() as u64);
+        group.into_iter().for_each(|one| one.not_stored(why));
     }
 
     async fn attempt(
         &self,
         open: &mut Option<Open>,
-        records: &[Record<'_>],
-        committing: &Cell<bool>,
+        group: &mut Vec<Waiting>,
+        until: Instant,
     ) -> Result<(), Failed> {
-        committing.set(false);
+        let began = Instant::now();
+        // A connection that is dropped half-way is not put back: it stands in the middle of something.
+        let writing = timeout_at(until, self.write(open, group));
+        let (mut held, written) = writing.await.unwrap_or_else(|_| Err(Failed::late(false)))?;
+        if let Err(failed) = self.commit(&mut held.session, group).await {
+            return Err(put_back(open, held, failed).await);
+        }
+        self.host.observe("transaction_seconds", began.elapsed().as_secs_f64());
+        self.host.count("batches", 1);
+        self.host.count("messages", written.messages as u64);
+        self.host.count("rows", written.rows as u64);
+        if written.bytes > STATEMENT {
+            held.session.shrink();
+        }
+        *open = Some(held);
+        Ok(())
+    }
+
+    /// All of a transaction but its COMMIT.
+    async fn write(
+        &self,
+        open: &mut Option<Open>,
+        group: &mut [Waiting],
+    ) -> Result<(Open, Written), Failed> {
         let mut held = match open.take() {
             Some(held) => held,
             None => Open { session: self.connect().await?, since: std::time::Instant::now() },
         };
-        let began = Instant::now();
-        // One that is dropped half-way is not put back: it stands in the middle of something.
-        let Err(failed) = self.transact(&mut held.session, records, committing).await else {
-            self.host.observe("transaction_seconds", began.elapsed().as_secs_f64());
-            self.count_stored(records);
-            if records.iter().map(|record| record.row_size).sum::<usize>() > STATEMENT {
-                held.session.shrink();
+        let txns: Vec<Transaction<'_>> = group.iter_mut().map(Waiting::transaction).collect();
+        let records: Vec<Record<'_>> =
+            txns.iter().map(|txn| Record::of(txn, &self.mail_host)).collect();
+        match self.insert(&mut held.session, &records).await {
+            Ok(rows) => {
+                let bytes = records.iter().map(|record| record.row_size).sum();
+                Ok((held, Written { messages: records.len(), rows, bytes }))
             }
-            *open = Some(held);
-            return Ok(());
-        };
-        let is_usable = !matches!(failed.trouble, Trouble::Lost | Trouble::Refused);
-        if is_usable && held.session.rollback().await.is_ok() {
-            *open = Some(held);
+            Err(failed) => Err(put_back(open, held, failed).await),
         }
-        Err(failed)
     }
 
-    async fn transact(
-        &self,
-        session: &mut Session,
-        records: &[Record<'_>],
-        committing: &Cell<bool>,
-    ) -> Result<(), Failed> {
+    /// How many rows there were.
+    async fn insert(&self, session: &mut Session, records: &[Record<'_>]) -> Result<usize, Failed> {
         session.begin().await?;
         let with_rows =
             records.iter().flat_map(|record| record.rows.iter().map(move |row| (record, row)));
-        let rows: Vec<(&Record<'_>, &Row)> = with_rows.collect();
-        let mut rows = rows.as_slice();
+        let all: Vec<(&Record<'_>, &Row)> = with_rows.collect();
+        let mut rows = all.as_slice();
         while !rows.is_empty() {
             let (now, later) = rows.split_at(fitting(rows, session.largest())?);
             session.insert(self.statement(now.len()), now).await?;
             rows = later;
         }
-        committing.set(true);
-        session.commit().await.map_err(Failed::in_commit)
+        Ok(all.len())
+    }
+
+    /// Each message waits for the answer until its own time ends, so that those with time left hear what became of them.
+    async fn commit(&self, session: &mut Session, group: &mut Vec<Waiting>) -> Result<(), Failed> {
+        let unknown = || Failed::late(true);
+        let mut answer = pin!(session.commit());
+        while let Some(until) = earliest(group) {
+            if let Ok(answered) = timeout_at(until, answer.as_mut()).await {
+                return answered.map_err(Failed::in_commit);
+            }
+            *group = self.defer_due(mem::take(group), Instant::now(), &unknown());
+        }
+        Err(unknown())
     }
 
     async fn connect(&self) -> Result<Session, Failed> {
-        let connecting = tokio::time::timeout(CONNECTING, Session::connect(&self.target));
+        let connecting = timeout(CONNECTING, Session::connect(&self.target));
         let connected = match connecting.await {
             Ok(connected) => connected.map_err(Failed::from),
             Err(_) => Err(Failed::late(false)),
@@ -240,24 +279,22 @@ impl Store {
     fn down_since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.down_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    fn count_stored(&self, records: &[Record<'_>]) {
-        self.host.count("batches", 1);
-        self.host.count("messages", records.len() as u64);
-        self.host.count("rows", records.iter().map(|record| record.rows.len() as u64).sum());
-    }
+/// What stands in a transaction.
+struct Written {
+    messages: usize,
+    rows: usize,
+    bytes: usize,
+}
 
-    fn report(&self, failed: &Failed, mails: &mut [Held]) {
-        self.host.count("failed", mails.len() as u64);
-        let mut ids = String::new();
-        for held in mails.iter_mut().take(MOST_NAMED) {
-            ids.push_str(held.transaction().queued_id());
-            ids.push(' ');
-        }
-        let more = mails.len().saturating_sub(MOST_NAMED);
-        let more = if more > 0 { format!("and {more} more ") } else { String::new() };
-        self.host.error(format_args!("{ids}{more}not stored: {failed}"));
+/// Keeps a connection whose transaction has failed, where it can be used again.
+async fn put_back(open: &mut Option<Open>, mut held: Open, failed: Failed) -> Failed {
+    let is_usable = !matches!(failed.trouble, Trouble::Lost | Trouble::Refused);
+    if is_usable && matches!(timeout(UNDOING, held.session.rollback()).await, Ok(Ok(()))) {
+        *open = Some(held);
     }
+    failed
 }
 
 /// How many of the rows go into one statement; at least one.
@@ -277,26 +314,14 @@ fn fitting(rows: &[(&Record<'_>, &Row)], largest: usize) -> Result<usize, Failed
     Ok(rows.len())
 }
 
-/// When the first of them has to have its answer: somewhat before the host gives up on it.
-fn deadline(txns: &[Transaction<'_>]) -> Instant {
-    Instant::now() + txns.iter().map(Transaction::time_left).min().unwrap_or_default()
-}
-
-/// The first hash is the id that the client hears, as with go-guerrilla: so that a row can be found by it.
-fn adopt_hash(txn: &mut Transaction<'_>) {
-    let hash = txn.hashes().next().map(str::to_owned);
-    if let Some(hash) = hash {
-        // Without it the id stays what it was, which is one, too.
-        let _ = txn.set_queued_id(&hash);
-    }
-}
-
 /// Most rows of one statement: 896 arguments, below the limits of every database.
 const MOST_ROWS: usize = 64;
 /// Bytes of a statement with several rows: beyond this a larger one gains nothing, and takes memory.
 const STATEMENT: usize = 4 * 1024 * 1024;
-/// Ids in one log line.
-const MOST_NAMED: usize = 20;
+/// Time that an attempt has at the least. One that is cut off sooner may have come as far as its COMMIT.
+const LEAST: Duration = Duration::from_millis(100);
+/// How long ROLLBACK may take.
+const UNDOING: Duration = Duration::from_millis(500);
 /// How long one attempt to connect may take.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// How long the start tries to connect.

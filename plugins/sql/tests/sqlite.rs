@@ -1,7 +1,7 @@
 //! The processor as the daemon calls it, with a database of SQLite, read by SQLite's own client.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use guerrilla_plugin_api::testkit::{Harness, Mail, Session};
 use guerrilla_plugin_api::{Batched, Phase, Verdict};
@@ -203,27 +203,55 @@ fn only_the_message_to_blame_is_deferred() {
 fn a_locked_database_is_waited_for_until_the_deadline() {
     let (_dir, path) = database();
     let store = store(&path, json!({})).unwrap();
-    let mut other = Command::new("sqlite3")
-        .arg(&path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut to = other.stdin.take().unwrap();
-    let mut from = std::io::BufReader::new(other.stdout.take().unwrap());
-    std::io::Write::write_all(&mut to, b"BEGIN IMMEDIATE;\nSELECT 'locked';\n").unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut from, &mut line).unwrap();
-    assert_eq!(line, "locked\n");
-
+    let lock = lock(&path);
     let began = std::time::Instant::now();
     let answer = store.connect(Session::new().deadline_ms(1500)).deliver(numbered(1));
     assert_eq!((answer.is_deferred(), answer.code()), (true, Some(451)));
     assert!(began.elapsed().as_millis() < 1500, "{:?}", began.elapsed());
-    drop(to);
-    other.wait().unwrap();
+    unlock(lock);
     assert!(store.deliver(numbered(2)).is_accepted());
     assert_eq!(ask(&path, "SELECT subject FROM new_mail"), "mail 2");
+}
+
+/// They wait in one batch behind another message, and the one has far less time than the other.
+#[test]
+fn one_whose_time_ends_does_not_take_the_others_along() {
+    let (_dir, path) = database();
+    let store = store(&path, json!({})).unwrap();
+    let lock = lock(&path);
+    let [mut first, mut brief, mut patient] = [800, 2000, 30_000].map(|milliseconds| {
+        let mut client = store.connect(Session::new().deadline_ms(milliseconds));
+        client.begin(Mail::new().subject(&milliseconds.to_string()))
+    });
+    for mail in [&mut first, &mut brief, &mut patient] {
+        assert_eq!(mail.submit(Phase::Save), None);
+    }
+    assert!(first.wait().is_deferred());
+    let answer = brief.wait();
+    assert_eq!((answer.is_deferred(), answer.code()), (true, Some(451)));
+    unlock(lock);
+    assert!(patient.wait().is_accepted(), "{:?}", store.log());
+    assert_eq!(ask(&path, "SELECT subject FROM new_mail"), "30000");
+}
+
+/// Nobody else writes to it until [`unlock`].
+fn lock(path: &Path) -> Child {
+    let mut client = Command::new("sqlite3");
+    let mut other =
+        client.arg(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sqlite3");
+    let to = other.stdin.as_mut().unwrap();
+    std::io::Write::write_all(to, b"BEGIN IMMEDIATE;\nSELECT 'locked';\n").unwrap();
+    let mut from = std::io::BufReader::new(other.stdout.as_mut().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut from, &mut line).unwrap();
+    assert_eq!(line, "locked\n");
+    other
+}
+
+/// Ends the client, which undoes what it has begun.
+fn unlock(mut other: Child) {
+    drop(other.stdin.take());
+    other.wait().unwrap();
 }
 
 #[test]

@@ -1,0 +1,58 @@
+//! A message that is not stored yet.
+
+use guerrilla_plugin_api::{Held, Level, Transaction, Verdict};
+use tokio::time::Instant;
+
+use crate::failed::Failed;
+
+/// A message in hand.
+pub(crate) struct Waiting {
+    held: Held,
+    /// When it has to be answered for, stored or not: somewhat before the host gives up on it.
+    due: Instant,
+}
+
+impl Waiting {
+    pub(crate) fn new(mut held: Held, now: Instant) -> Self {
+        let due = now + held.transaction().time_left();
+        Self { held, due }
+    }
+
+    pub(crate) fn due(&self) -> Instant {
+        self.due
+    }
+
+    pub(crate) fn transaction(&mut self) -> Transaction<'_> {
+        self.held.transaction()
+    }
+
+    /// It is stored: says so to the client. The first hash is the id that it hears, as with go-guerrilla: so that a row can be found
+    /// by it.
+    pub(crate) fn stored(mut self) {
+        let mut txn = self.held.transaction();
+        let hash = txn.hashes().next().map(str::to_owned);
+        if let Some(hash) = hash {
+            // Without it the id stays what it was, which is one, too.
+            let _ = txn.set_queued_id(&hash);
+        }
+        self.held.complete(Verdict::CONTINUE);
+    }
+
+    /// It is not, as far as is known: says why to the log, with the hash that its rows have if they are there all the same.
+    pub(crate) fn not_stored(mut self, failed: &Failed) {
+        let txn = self.held.transaction();
+        let id = txn.queued_id();
+        match txn.hashes().next() {
+            Some(hash) => {
+                txn.log(Level::Error, format_args!("{id} (hash {hash}) not stored: {failed}"))
+            }
+            None => txn.log(Level::Error, format_args!("{id} not stored: {failed}")),
+        }
+        self.held.complete(failed.verdict());
+    }
+}
+
+/// When the first of them has to be answered for.
+pub(crate) fn earliest(group: &[Waiting]) -> Option<Instant> {
+    group.iter().map(Waiting::due).min()
+}
