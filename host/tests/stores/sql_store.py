@@ -299,15 +299,41 @@ def other_ways(make, arguments, directory):
             if database.driver == "postgres":
                 used = database.ask("SELECT count(*) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE ssl AND usename = 'tls'")
                 yield "the server says so", expect(int(used[0][0]) > 0, used)
-        for name, what, change, says in [
-            ("other", "another authority is not believed", {"sql_ca_file": str(other.ca)}, "UnknownIssuer"),
-            ("wrong", "a wrong password is an error at start", {"sql_password": f"not-{PASSWORD}"}, "sql_dsn: cannot connect"),
-        ]:
+        with serve(arguments, directory, database, "other", **{**keys, "sql_ca_file": str(other.ca)}) as daemon:
+            reply = daemon.send(mail("other"))
+            fine = reply.startswith("451 4.3.0") and daemon.logs("UnknownIssuer") and "other" not in stored(database.ask)
+            yield "a server that another authority vouches for gets nothing", expect(fine, reply)
+        for what, change in {
+            "a wrong password": {"sql_password": f"not-{PASSWORD}"},
+            "an unknown database": {"sql_dsn": keys["sql_dsn"].replace("/mail", "/letters")},
+            "a missing table": {"mail_table": "letters"},
+        }.items():
             try:
-                with serve(arguments, directory, database, name, **{**keys, **change}):
-                    yield what, "the daemon starts"
+                with serve(arguments, directory, database, what.rpartition(" ")[2], **{**keys, **change}):
+                    yield f"{what} is an error at start", "the daemon starts"
             except Refused as refused:
-                yield what, expect(says in str(refused) and PASSWORD not in str(refused), refused)
+                says = f"{database.name.replace('mariadb', 'mysql')} 127.0.0.1:{database.port}/"
+                fine = refused.status == 78 and says in str(refused) and PASSWORD not in str(refused)
+                yield f"{what} is an error at start", expect(fine, refused)
+
+
+def later(make, arguments, directory):
+    """The daemon is there before the database."""
+    with make(directory / make.name) as database:
+        database.kill()
+        with serve(arguments, directory, database) as daemon:
+            place = f"{database.driver} 127.0.0.1:{database.port}/mail"
+            yield "the daemon starts and says what is missing", expect(daemon.logs(f"{place}: cannot connect: "), daemon.log()[-600:])
+            reply = daemon.send(mail("early"))
+            yield "mail is deferred meanwhile", expect(reply.startswith("451 4.3.0"), reply)
+            database.start()
+            reply = daemon.send(mail("later"))
+            yield "the first one behind it is stored, in a table that is made now", expect(
+                reply.startswith("250") and list(stored(database.ask)) == ["later"], reply
+            )
+            yield "and the log says where", expect(daemon.logs(f"stores in {place}"), daemon.log()[-600:])
+            log = daemon.whole_log()
+            yield "without the password", expect(PASSWORD not in log, "it is there")
 
 
 def other_certificate(make, arguments, directory):
@@ -402,6 +428,7 @@ def scenes():
         room = {MariaDb: 64, Postgres: 200}[make]
         yield f"{make.name} full", functools.partial(with_server, make, full, room=room)
         yield f"{make.name} other ways", functools.partial(other_ways, make)
+        yield f"{make.name} later", functools.partial(later, make)
         yield f"{make.name} other certificate", functools.partial(other_certificate, make)
 
 

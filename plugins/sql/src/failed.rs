@@ -25,6 +25,19 @@ impl Failed {
         Self { trouble: Trouble::Busy, unknown: false, why }
     }
 
+    /// Something other than a message's rows has failed.
+    pub(crate) fn at(what: &str, error: &sqlx::Error) -> Self {
+        let trouble = Trouble::of(error);
+        // No message is to blame.
+        let trouble = if trouble.is_of_one_message() { Trouble::Refused } else { trouble };
+        Self { trouble, unknown: false, why: format!("{what}: {}", one_line(error)) }
+    }
+
+    /// The configuration is not one that the database can use.
+    pub(crate) fn unusable(why: String) -> Self {
+        Self { trouble: Trouble::Refused, unknown: false, why }
+    }
+
     /// A row is larger than the database takes.
     pub(crate) fn too_big(why: String) -> Self {
         Self { trouble: Trouble::TooBig, unknown: false, why }
@@ -72,7 +85,7 @@ impl fmt::Display for Failed {
 }
 
 /// A driver's error as it may stand in a log.
-pub(crate) fn one_line(error: &sqlx::Error) -> String {
+fn one_line(error: &sqlx::Error) -> String {
     error.to_string().replace(['\r', '\n'], " ")
 }
 

@@ -22,6 +22,12 @@ pub(crate) struct Open {
     pub(crate) since: Instant,
 }
 
+impl Open {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session, since: Instant::now() }
+    }
+}
+
 /// Those that nobody uses at the moment.
 pub(crate) struct Lanes {
     idle: Mutex<Vec<Lane>>,

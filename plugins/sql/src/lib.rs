@@ -4,7 +4,7 @@
 //! has returned, and not before.
 //!
 //! A reader of the code may go from `processor` (what the daemon calls) over `store` (attempts, back-off, which message
-//! is to blame) to `session` (one connection to one kind of database). `record` says what stands in a row, `statement`
+//! is to blame) to `reach` (who is away, and what is done first) and `session` (one connection to one kind of database). `record` says what stands in a row, `statement`
 //! how the INSERT is written. What an error of a database means stands in the crate beside, `client`.
 //!
 //! Never: no success before COMMIT; no secret in a log line or an error.
@@ -19,6 +19,7 @@ mod driver;
 mod failed;
 mod lanes;
 mod processor;
+mod reach;
 mod record;
 mod schema;
 mod session;

@@ -5,6 +5,7 @@ use guerrilla_plugin_api::{Batch, BatchPlugin, Host, Phase, Transaction, Verdict
 use crate::config::Config;
 use crate::driver::Driver;
 use crate::lanes::Lanes;
+use crate::reach::Reach;
 use crate::schema;
 use crate::statement::Insert;
 use crate::store::Store;
@@ -13,8 +14,6 @@ use crate::target::Target;
 /// Stores messages in a database.
 pub struct Sql {
     store: Store,
-    /// What `start` runs before anything else.
-    first: Vec<String>,
     writers: usize,
     batch: usize,
 }
@@ -45,12 +44,13 @@ impl BatchPlugin for Sql {
         let (writers, batch) = (config.writers(driver), config.sql_batch.get().into());
         let most_idle = config.sql_max_idle_conns.map_or(usize::MAX, usize::from);
         let lanes = Lanes::new(most_idle, config.sql_max_conn_lifetime.0);
-        let store = Store::new(host, target, insert, lanes, config.primary_mail_host);
-        Ok(Self { store, first, writers, batch })
+        let reach = Reach::new(host, target, first, insert.text(1).into());
+        let store = Store::new(host, reach, insert, lanes, config.primary_mail_host);
+        Ok(Self { store, writers, batch })
     }
 
     fn start(&self) -> Result<(), String> {
-        self.store.open(&self.first)
+        self.store.open()
     }
 
     fn max_batch(&self) -> usize {

@@ -13,72 +13,51 @@
 
 use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use guerrilla_plugin_api::{Batch, Host, Transaction};
 use guerrilla_sql_client::Trouble;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::failed::{Failed, one_line};
+use crate::failed::Failed;
 use crate::lanes::{Lanes, Open};
+use crate::reach::Reach;
 use crate::record::{Record, Row};
 use crate::session::Session;
 use crate::statement::Insert;
-use crate::target::Target;
 use crate::waiting::{Waiting, earliest};
 
 /// The database, and how to write to it.
 pub(crate) struct Store {
     host: Host,
-    target: Target,
+    reach: Reach,
     insert: Insert,
     /// The INSERT for one row, two, and so on, once it was needed.
     statements: Mutex<Vec<Option<Arc<str>>>>,
     lanes: Lanes,
     /// Host of generated message ids.
     mail_host: String,
-    /// Since when nobody could connect.
-    down_since: Mutex<Option<Instant>>,
 }
 
 impl Store {
     pub(crate) fn new(
         host: Host,
-        target: Target,
+        reach: Reach,
         insert: Insert,
         lanes: Lanes,
         mail_host: String,
     ) -> Self {
         let statements = Mutex::new(vec![None; MOST_ROWS + 1]);
-        Self { host, target, insert, statements, lanes, mail_host, down_since: Mutex::default() }
+        Self { host, reach, insert, statements, lanes, mail_host }
     }
 
-    /// Connects, runs what is to be run first, and lets the database look at the INSERT.
-    pub(crate) fn open(&self, first: &[String]) -> Result<(), String> {
+    /// Connects, so that what cannot be used is known at the start. A database that is away is waited for: which of the two starts
+    /// first does not matter.
+    pub(crate) fn open(&self) -> Result<(), String> {
         let mut lane = self.lanes.take().map_err(|e| format!("no runtime: {e}"))?;
-        let opened = async {
-            let mut session = self
-                .connect_patiently()
-                .await
-                .map_err(|e| format!("sql_dsn: cannot connect: {e}"))?;
-            for sql in first {
-                let made = session.execute(sql.as_str().into()).await;
-                made.map_err(|e| format!("sql_create_table: {}", one_line(&e)))?;
-            }
-            match session.check(self.statement(1)).await {
-                Ok(None) => Ok(session),
-                Ok(Some(count)) => {
-                    Err(format!("sql_values: the database finds {count} markers in it"))
-                }
-                Err(e) => Err(format!(
-                    "mail_table, sql_insert, sql_values: the INSERT cannot be used: {}",
-                    one_line(&e)
-                )),
-            }
-        };
-        let session = lane.runtime.block_on(opened)?;
-        lane.open = Some(Open { session, since: std::time::Instant::now() });
+        let opened = lane.runtime.block_on(self.reach.open())?;
+        lane.open = opened.map(Open::new);
         self.lanes.put_back(lane);
         Ok(())
     }
@@ -132,7 +111,7 @@ impl Store {
                     return None;
                 }
                 // Whoever finds the database gone for long makes one attempt: clients should not wait for nothing.
-                Err(failed) if !failed.is_worth_another() || self.is_long_down() => {
+                Err(failed) if !failed.is_worth_another() || self.reach.is_long_down() => {
                     return Some((group, failed));
                 }
                 Err(failed) => last = failed,
@@ -186,7 +165,7 @@ impl Store {
     ) -> Result<(Open, Written), Failed> {
         let mut held = match open.take() {
             Some(held) => held,
-            None => Open { session: self.connect().await?, since: std::time::Instant::now() },
+            None => Open::new(self.reach.connect().await?),
         };
         let txns: Vec<Transaction<'_>> = group.iter_mut().map(Waiting::transaction).collect();
         let records: Vec<Record<'_>> =
@@ -228,56 +207,9 @@ impl Store {
         Err(unknown())
     }
 
-    async fn connect(&self) -> Result<Session, Failed> {
-        let connecting = timeout(CONNECTING, Session::connect(&self.target));
-        let connected = match connecting.await {
-            Ok(connected) => connected.map_err(Failed::from),
-            Err(_) => Err(Failed::late(false)),
-        };
-        let mut down_since = self.down_since();
-        match (&connected, *down_since) {
-            (Ok(_), since) => {
-                self.host.count("connections", 1);
-                if let Some(since) = since {
-                    let seconds = since.elapsed().as_secs_f32();
-                    self.host
-                        .info(format_args!("the database is there again after {seconds:.1} s"));
-                }
-                *down_since = None;
-            }
-            (Err(failed), None) => {
-                self.host.error(format_args!("the database cannot be reached: {failed}"));
-                *down_since = Some(Instant::now());
-            }
-            (Err(_), Some(_)) => {}
-        }
-        connected
-    }
-
-    /// At the start, the database may be starting too.
-    async fn connect_patiently(&self) -> Result<Session, Failed> {
-        let until = Instant::now() + START;
-        loop {
-            match self.connect().await {
-                Err(failed) if failed.is_worth_another() && Instant::now() < until => {
-                    sleep(LONGEST_PAUSE / 4).await
-                }
-                done => return done,
-            }
-        }
-    }
-
     fn statement(&self, rows: usize) -> Arc<str> {
         let mut statements = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(statements[rows].get_or_insert_with(|| self.insert.text(rows).into()))
-    }
-
-    fn is_long_down(&self) -> bool {
-        self.down_since().is_some_and(|since| since.elapsed() > PATIENCE)
-    }
-
-    fn down_since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.down_since.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -322,12 +254,6 @@ const STATEMENT: usize = 4 * 1024 * 1024;
 const LEAST: Duration = Duration::from_millis(100);
 /// How long ROLLBACK may take.
 const UNDOING: Duration = Duration::from_millis(500);
-/// How long one attempt to connect may take.
-const CONNECTING: Duration = Duration::from_secs(5);
-/// How long the start tries to connect.
-const START: Duration = Duration::from_secs(5);
 /// The first and the longest time between attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// An outage that lasts longer makes messages be deferred after one attempt.
-const PATIENCE: Duration = Duration::from_secs(10);

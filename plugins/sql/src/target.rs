@@ -1,6 +1,7 @@
 //! Where the database is and how it is reached, from the configuration.
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use guerrilla_plugin_api::Secret;
@@ -59,6 +60,26 @@ impl Target {
     }
 }
 
+/// For the log: without user and password.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, host, port, socket, database) = match self {
+            Self::MySql(at) => {
+                ("mysql", at.get_host(), at.get_port(), at.get_socket(), at.get_database())
+            }
+            Self::Postgres(at) => {
+                ("postgres", at.get_host(), at.get_port(), at.get_socket(), at.get_database())
+            }
+            Self::Sqlite(at) => return write!(f, "sqlite {}", at.get_filename().display()),
+        };
+        match socket {
+            Some(path) => write!(f, "{name} {}", path.display())?,
+            None => write!(f, "{name} {host}:{port}")?,
+        }
+        database.map_or(Ok(()), |database| write!(f, "/{database}"))
+    }
+}
+
 fn postgres(dsn: &str, access: Access<'_>) -> Result<PgConnectOptions, String> {
     // The driver's own words are left out: they quote what it takes for a port or a mode, and that may be half of a password.
     let mut options: PgConnectOptions = dsn.parse().map_err(|_| UNUSABLE)?;
@@ -80,10 +101,12 @@ fn postgres(dsn: &str, access: Access<'_>) -> Result<PgConnectOptions, String> {
 
 fn sqlite(dsn: &str) -> Result<SqliteConnectOptions, String> {
     let path = dsn.strip_prefix("sqlite:").unwrap_or(dsn);
-    let path = PathBuf::from(path.strip_prefix("//").unwrap_or(path));
-    if path.as_os_str().is_empty() || path == Path::new(":memory:") {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.is_empty() || path == ":memory:" {
         return Err("sql_dsn: must be a file; what is only in memory is not kept".to_owned());
     }
+    // The log names it, and says where it is.
+    let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)

@@ -302,12 +302,38 @@ fn what_cannot_be_used_is_explained_at_the_start() {
         (json!({ "sql_insert": "INSRT INTO x VALUES" }), "syntax error"),
         (json!({ "sql_max_conn_lifetime": "soon" }), "30m"),
         (json!({ "sql_driver": "oracle" }), "sql_driver"),
-        (json!({ "sql_dsn": dir.path().join("no/where.sqlite") }), "unable to open"),
+        (
+            json!({ "sql_dsn": dir.path().join("no/where.sqlite") }),
+            "no/where.sqlite: cannot connect: ",
+        ),
         (json!({ "sql_dsn": 4711 }), "sql_dsn: expected a string"),
     ] {
         let error = store(&path, more).err().unwrap();
         assert!(error.contains(says) && !error.contains('\n'), "{says}: {error}");
     }
+}
+
+#[test]
+fn the_log_says_where_it_stores() {
+    let (_dir, path) = database();
+    let store = store(&path, json!({})).unwrap();
+    assert!(store.has_logged(&format!("stores in sqlite {}", path.display())), "{:?}", store.log());
+}
+
+/// As with a server that is restarting: it is not the configuration's fault.
+#[test]
+fn a_database_that_others_use_at_the_start_is_waited_for() {
+    let (_dir, path) = database();
+    ask(&path, "PRAGMA journal_mode = wal");
+    let lock = lock(&path);
+    let store = store(&path, json!({})).unwrap();
+    let says = format!("sqlite {}: ", path.display());
+    assert!(store.has_logged(&says) && store.has_logged("mail is deferred"), "{:?}", store.log());
+    let answer = store.connect(Session::new().deadline_ms(800)).deliver(numbered(1));
+    assert_eq!((answer.is_deferred(), answer.code()), (true, Some(451)));
+    unlock(lock);
+    assert!(store.deliver(numbered(2)).is_accepted(), "{:?}", store.log());
+    assert_eq!(ask(&path, "SELECT subject FROM new_mail"), "mail 2");
 }
 
 #[test]

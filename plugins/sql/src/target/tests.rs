@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use super::*;
 
 fn target(json: serde_json::Value) -> Result<Target, String> {
@@ -17,6 +19,20 @@ fn a_url_names_its_driver() {
     }
     let go = target(serde_json::json!({ "sql_dsn": "u@tcp(h)/d", "sql_driver": "mysql" })).unwrap();
     assert_eq!(go.driver(), Driver::MySql);
+}
+
+#[test]
+fn the_log_says_where_without_secrets() {
+    for (dsn, says) in [
+        ("mysql://root:hunter2@db.example:3307/mail", "mysql db.example:3307/mail"),
+        ("postgres://root:hunter2@db.example/mail", "postgres db.example:5432/mail"),
+        ("/var/lib/mail.db", "sqlite /var/lib/mail.db"),
+    ] {
+        assert_eq!(target(serde_json::json!({ "sql_dsn": dsn })).unwrap().to_string(), says);
+    }
+    let here = std::env::current_dir().unwrap().join("guerrillad.sqlite");
+    let default = target(serde_json::json!({})).unwrap().to_string();
+    assert_eq!(default, format!("sqlite {}", here.display()));
 }
 
 #[test]
