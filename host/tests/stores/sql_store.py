@@ -386,6 +386,23 @@ def sqlite_crash(arguments, directory):
         yield "each once", expect(not twice, twice[:5])
 
 
+def mistyped(arguments, directory):
+    """What is no address becomes no file, least of all one with a password in its name."""
+    for number, dsn in enumerate((f"host=127.0.0.1 user=u password={PASSWORD}", f"root:{PASSWORD}@127.0.0.1:3306/mail")):
+        own = directory / str(number)
+        try:
+            with Serving(arguments, own, {"save_process": CHAIN, "sql_dsn": dsn}, ["sql"]):
+                fault = "the daemon starts"
+        except Refused as refused:
+            fault = expect(refused.status == 78 and "set sql_driver" in str(refused) and PASSWORD not in str(refused), refused)
+        yield f"address {number} is an error that says what to do", fault
+        made = [path.name for path in own.iterdir() if PASSWORD in path.name or "sqlite" in path.name]
+        yield f"address {number} makes no file", expect(made == [], made)
+    with Serving(arguments, directory / "none", {"save_process": CHAIN}, ["sql"]) as daemon:
+        path = daemon.directory / "guerrillad.sqlite"
+        yield "without an address the log says which file it is", expect(daemon.logs(f"stores in sqlite {path}"), daemon.log()[-600:])
+
+
 def sqlite_full(arguments, directory):
     """A file system without room; it is the daemon's alone."""
     disk = directory / "disk"
@@ -420,7 +437,7 @@ def sqlite_client(path):
 
 
 def scenes():
-    yield from [("sqlite crash", sqlite_crash), ("sqlite full", sqlite_full)]
+    yield from [("sqlite crash", sqlite_crash), ("sqlite full", sqlite_full), ("sqlite mistyped", mistyped)]
     yield from [("mariadb slow commit", slow_commit), ("mariadb not strict", not_strict)]
     for make in (MariaDb, Postgres):
         for scene in [*SCENES, *([too_large] if make is MariaDb else [])]:

@@ -13,7 +13,7 @@ use crate::driver::Driver;
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Config {
-    /// Kind of database: `mysql` (MariaDB, too), `postgres` or `sqlite`. Without it a URL in `sql_dsn` says which, and anything else is a file of SQLite.
+    /// Kind of database: `mysql` (MariaDB, too), `postgres` or `sqlite`. Without it `sql_dsn` says which: a URL does, `@tcp(` and `@unix(` stand for MySQL, and a path without `@`, `=` and `://` for a file of SQLite.
     #[serde(default)]
     pub sql_driver: Option<Driver>,
     /// Where the database is: `user:password@tcp(host:3306)/database?tls=true` or `user@unix(/path)/database` for MySQL, a URL such as `postgres://user@host/database?sslmode=verify-full` or `mysql://...`, or the path of a file for SQLite (default: `guerrillad.sqlite` in the working directory).

@@ -36,7 +36,15 @@ impl Target {
             ca_file: config.sql_ca_file.as_deref(),
         };
         let of_url = Driver::of_url(dsn);
-        let driver = config.sql_driver.or(of_url).unwrap_or(Driver::Sqlite);
+        let driver = match config.sql_driver.or(of_url) {
+            Some(driver) => driver,
+            None if ["@tcp(", "@unix("].iter().any(|go| dsn.contains(go)) => Driver::MySql,
+            // A mistake in an address must not become a file that mail is acknowledged into, with a password in its name.
+            None if dsn.contains(['@', '=']) || dsn.contains("://") => {
+                return Err(UNKNOWN.to_owned());
+            }
+            None => Driver::Sqlite,
+        };
         if of_url.is_some_and(|of_url| of_url != driver) {
             return Err("sql_dsn: is a URL for another database than sql_driver says".to_owned());
         }
@@ -100,10 +108,15 @@ fn postgres(dsn: &str, access: Access<'_>) -> Result<PgConnectOptions, String> {
 }
 
 fn sqlite(dsn: &str) -> Result<SqliteConnectOptions, String> {
-    let path = dsn.strip_prefix("sqlite:").unwrap_or(dsn);
-    let path = path.strip_prefix("//").unwrap_or(path);
+    let (path, is_url) = match dsn.strip_prefix("sqlite:") {
+        Some(path) => (path.strip_prefix("//").unwrap_or(path), true),
+        None => (dsn, false),
+    };
     if path.is_empty() || path == ":memory:" {
         return Err("sql_dsn: must be a file; what is only in memory is not kept".to_owned());
+    }
+    if (is_url && path.contains('?')) || path.starts_with("file:") {
+        return Err("sql_dsn: must be the path of a file alone; it takes no parameters".to_owned());
     }
     // The log names it, and says where it is.
     let path = std::path::absolute(path).unwrap_or_else(|_| PathBuf::from(path));
@@ -126,6 +139,8 @@ fn sqlite(dsn: &str) -> Result<SqliteConnectOptions, String> {
 
 const UNUSABLE: &str = "sql_dsn: is no URL that can be used: look at port and sslmode, and write special characters of user and password \
      as %xx";
+const UNKNOWN: &str = "sql_dsn: does not say what kind of database it is of; set sql_driver to mysql, postgres or sqlite, or write a URL such as \
+     postgres://user@host/database or the path of a file of SQLite (with @, = or :// in it only with sql_driver)";
 /// Bytes of a page of a new file. Each page is written twice, into the log and out of it, and a mail of 10 KB has fewer of them
 /// than with SQLite's 4096; with 16 KiB it would leave a third of its page empty.
 const PAGE: u32 = 8192;

@@ -12,7 +12,10 @@ fn a_url_names_its_driver() {
         ("mysql://u@h/d", Driver::MySql),
         ("mariadb://u@h/d", Driver::MySql),
         ("postgresql://u@h/d", Driver::Postgres),
-        ("u@tcp(h)/d", Driver::Sqlite),
+        ("u@tcp(h)/d", Driver::MySql),
+        ("root:pw@tcp(127.0.0.1:3306)/gmail?charset=utf8", Driver::MySql),
+        ("u@unix(/run/my.sock)/d", Driver::MySql),
+        ("sqlite:/var/lib/a=b@c.db", Driver::Sqlite),
     ] {
         let target = target(serde_json::json!({ "sql_dsn": dsn })).unwrap();
         assert_eq!(target.driver(), driver, "{dsn}");
@@ -22,9 +25,30 @@ fn a_url_names_its_driver() {
 }
 
 #[test]
+fn a_mistake_in_an_address_is_no_file() {
+    for dsn in [
+        "host=127.0.0.1 user=u password=hunter2",
+        "root:hunter2@127.0.0.1:3306/gmail",
+        "root:hunter2@/gmail",
+        "server=h;pwd=hunter2",
+        "mysqlx://root:hunter2/gmail",
+        "file:mail.db",
+        "sqlite:mail.db?mode=rwc",
+        "sqlite:///var/lib/mail.db?mode=ro",
+    ] {
+        let error = target(serde_json::json!({ "sql_dsn": dsn })).err().unwrap_or_default();
+        assert!(error.starts_with("sql_dsn: ") && !error.contains("hunter2"), "{dsn}: {error}");
+    }
+    // Who says so may have any name.
+    let named = target(serde_json::json!({ "sql_dsn": "a=b@c.db", "sql_driver": "sqlite" }));
+    assert_eq!(named.unwrap().driver(), Driver::Sqlite);
+}
+
+#[test]
 fn the_log_says_where_without_secrets() {
     for (dsn, says) in [
-        ("mysql://root:hunter2@db.example:3307/mail", "mysql db.example:3307/mail"),
+        ("root:hunter2@tcp(db.example:3307)/mail", "mysql db.example:3307/mail"),
+        ("root:hunter2@unix(/run/my.sock)/mail", "mysql /run/my.sock/mail"),
         ("postgres://root:hunter2@db.example/mail", "postgres db.example:5432/mail"),
         ("/var/lib/mail.db", "sqlite /var/lib/mail.db"),
     ] {
