@@ -4,10 +4,12 @@ Each server is a private one on loopback. What matters most is counted to the me
 Redis is killed, stopped or full in between.
 """
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import sys
 import time
 import zlib
@@ -87,6 +89,20 @@ def two_daemons_at_one_instant(arguments, directory):
         yield "two mails are acknowledged and stored", expect(
             stored == ["mail-0", "mail-1"] and all(reply.startswith("250") for reply in replies), (replies, stored)
         )
+
+
+def a_table_that_says_where_the_mail_is(arguments, directory):
+    """`sql` behind Redis, with Hasher and without: the row's hash is the key."""
+    with RedisServer(directory / "redis") as redis:
+        for chain in ("Redis|sql", "HeadersParser|Header|Hasher|Redis|sql"):
+            own = directory / chain.replace("|", "-")
+            config = redis_config(redis, save_process=chain, sql_dsn=str(own / "mail.sqlite"))
+            with Serving(arguments, own, config, ["redis", "sql"]) as serving:
+                reply = serving.send(mail_of(0))
+                with contextlib.closing(sqlite3.connect(own / "mail.sqlite")) as table:
+                    rows = table.execute("SELECT body, length(mail), hash FROM new_mail").fetchall()
+                yield f"{chain}: the row names the key", expect(rows == [("redis", 0, key_of(reply))], (reply, rows))
+                yield f"{chain}: the mail is there", fault_of_mail(f"250 2.0.0 OK: queued as {rows[0][2]}", redis)
 
 
 def password_and_database(arguments, directory):
@@ -393,7 +409,8 @@ def the_end_of_the_daemon(arguments, directory):
 
 
 SCENES = [
-    one_key_for_a_message, compressed_mail, without_hasher, two_daemons_at_one_instant, password_and_database, another_password_at_a_reload,
+    one_key_for_a_message, compressed_mail, without_hasher, two_daemons_at_one_instant, a_table_that_says_where_the_mail_is,
+    password_and_database, another_password_at_a_reload,
     tls_with_a_private_authority, certificates_of_clients, unix_socket,
     away_at_start, killed_in_mid_load, stopped_and_slow, refused_writes, stream_for_consumers, three_nodes_of_a_cluster,
     failover_by_sentinel, failover_by_sentinel_over_tls, the_end_of_the_daemon,

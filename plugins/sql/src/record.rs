@@ -17,6 +17,7 @@ pub(crate) struct Record<'t> {
     /// What `mail` contains: `redis` (nothing, it is there), `gzip` (zlib data), or nothing for the message as it is.
     pub(crate) body: &'static str,
     pub(crate) mail: Content<'t>,
+    /// The first hash, else the queued id: where `Redis` has the message, either is its key.
     pub(crate) hash: String,
     pub(crate) content_type: String,
     /// 4 bytes, 16 bytes, or none where the client has no address.
@@ -40,7 +41,7 @@ impl<'t> Record<'t> {
     /// Reads it from the transaction. `host` is what generated message ids end in.
     pub(crate) fn of(txn: &'t Transaction<'t>, host: &str) -> Self {
         let (body, mail) = content(txn);
-        let hash = cut(txn.hashes().next().unwrap_or_default());
+        let hash = cut(txn.hashes().next().unwrap_or_else(|| txn.queued_id()));
         let (to, message_id) = (first_address(txn, "To"), message_id(txn));
         // One that a stage has refused is answered for.
         let kept = txn.recipients().filter(|recipient| !recipient.is_refused());

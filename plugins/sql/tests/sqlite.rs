@@ -61,6 +61,7 @@ fn every_column_has_what_the_readme_says() {
         .from("sender@example.com")
         .to("one@example.net")
         .to("two@example.net")
+        .queued_id("q1")
         .header("To", "\"John Smith\" <john@example.org>, b@example.org")
         .header("Reply-To", "=?utf-8?q?J=C3=B6rg?= <joerg@example.org>")
         .header("Sender", "x")
@@ -74,7 +75,7 @@ fn every_column_has_what_the_readme_says() {
                    return_path, is_tls, message_id, reply_to, sender";
     let row = |recipient: &str| {
         format!(
-            "john@example.org|sender@example.com|Grüße||0.0||text/plain; charset=utf-8|{recipient}|0|\
+            "john@example.org|sender@example.com|Grüße||0.0|q1|text/plain; charset=utf-8|{recipient}|0|\
              20010DB8000100020003000400050006|sender@example.com|1|id.1@example.com|joerg@example.org|"
         )
     };
@@ -106,9 +107,9 @@ fn fields_that_hung_go_guerrilla_are_stored_like_others() {
     }
     assert_eq!(ask(&path, "SELECT count(*) FROM new_mail WHERE \"to\" = recipient"), "9");
     // A message without an identifier gets one.
-    assert!(store.deliver(Mail::new().to("last@example.net")).is_accepted());
+    assert!(store.deliver(Mail::new().to("last@example.net").queued_id("q")).is_accepted());
     let id = ask(&path, "SELECT message_id FROM new_mail WHERE recipient = 'last@example.net'");
-    assert_eq!(id, ".last@mx.example.com");
+    assert_eq!(id, "q.last@mx.example.com");
 }
 
 #[test]
