@@ -1,6 +1,8 @@
 //! The glue between the author's trait and the border. Every entry is guarded here: a panic in a plugin
 //! becomes a status and a log line, for one that reached an `extern "C"` function would end the daemon.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use abi_stable::std_types::{ROption, RStr};
 use abi_stable::type_level::downcasting::TD_Opaque;
 use guerrilla_plugin_abi as abi;
@@ -95,11 +97,27 @@ impl<P: Plugin> Guarded<P> {
         }
     }
 
-    /// Sets the reply of a verdict and answers its status. After a hold the transaction is no longer ours to touch; a
-    /// pending verdict has no reply.
+    /// Sets the reply of a verdict and answers its status. After a hold the transaction is no longer ours to touch, whatever the
+    /// verdict: another thread may be about to give it one.
     #[inline]
-    fn answer(&self, raw: abi::Txn<'_>, verdict: &Verdict) -> Status {
-        if let (Some(reply), true) = (&verdict.reply, verdict.status != Status::PENDING) {
+    fn answer(
+        &self,
+        entry: &str,
+        raw: abi::Txn<'_>,
+        held: &AtomicBool,
+        verdict: &Verdict,
+    ) -> Status {
+        if held.load(Ordering::Relaxed) {
+            if verdict.status != Status::PENDING {
+                self.host.error(format_args!(
+                    "answered {:#x} in {entry} about a transaction that it holds, which counts for nothing: return \
+                     Verdict::PENDING",
+                    verdict.status.0
+                ));
+            }
+            return Status::PENDING;
+        }
+        if let Some(reply) = &verdict.reply {
             Transaction::new(raw, self.host).set_reply(reply);
         }
         verdict.status
@@ -129,8 +147,9 @@ impl<P: Plugin> abi::Instance for Guarded<P> {
 
     #[inline]
     fn process(&self, phase: abi::Phase, raw: abi::Txn<'_>) -> Status {
+        let held = AtomicBool::new(false);
         self.guard(phase_name(phase), |plugin| {
-            let txn = Transaction::new(raw, self.host);
+            let txn = Transaction::lent(raw, self.host, &held);
             let verdict = match phase {
                 abi::Phase::CONNECT => plugin.connect(txn),
                 abi::Phase::HELO => plugin.helo(txn),
@@ -139,18 +158,20 @@ impl<P: Plugin> abi::Instance for Guarded<P> {
                 abi::Phase::SAVE => plugin.save(txn),
                 _ => Verdict::CONTINUE,
             };
-            self.answer(raw, &verdict)
+            self.answer(phase_name(phase), raw, &held, &verdict)
         })
     }
 
     fn event(&self, event: abi::Event, raw: abi::Txn<'_>) -> Status {
+        let held = AtomicBool::new(false);
         self.guard(event_name(event), |plugin| {
-            let txn = Transaction::new(raw, self.host);
+            let txn = Transaction::lent(raw, self.host, &held);
             match event {
                 abi::Event::OPENED => plugin.opened(txn),
                 abi::Event::CLOSED => plugin.closed(txn),
                 abi::Event::SETTLED => {
-                    return self.answer(raw, &plugin.settled(txn));
+                    let verdict = plugin.settled(txn);
+                    return self.answer(event_name(event), raw, &held, &verdict);
                 }
                 _ => {}
             }

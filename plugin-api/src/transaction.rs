@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fmt::Arguments;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use abi_stable::std_types::{RSlice, RStr};
@@ -23,13 +24,20 @@ use crate::vocabulary::Scope;
 pub struct Transaction<'a> {
     raw: abi::Txn<'a>,
     host: Host,
+    /// Set when it is taken hold of, for the call that it was lent for.
+    is_held: Option<&'a AtomicBool>,
     /// The host keeps caches behind getters: one thread at a time.
     not_sync: PhantomData<Cell<()>>,
 }
 
 impl<'a> Transaction<'a> {
     pub(crate) fn new(raw: abi::Txn<'a>, host: Host) -> Self {
-        Self { raw, host, not_sync: PhantomData }
+        Self { raw, host, is_held: None, not_sync: PhantomData }
+    }
+
+    /// One that is lent for a call, which wants to know when it is taken hold of.
+    pub(crate) fn lent(raw: abi::Txn<'a>, host: Host, is_held: &'a AtomicBool) -> Self {
+        Self { is_held: Some(is_held), ..Self::new(raw, host) }
     }
 
     /// Id of the connection; log lines of the host begin with it.
@@ -312,10 +320,15 @@ impl<'a> Transaction<'a> {
         self.host.log_about(self.raw, level, text);
     }
 
-    /// Takes hold of the transaction, to complete it later from any thread. Return [`Verdict::PENDING`] then.
+    /// Takes hold of the transaction, to complete it later from any thread. Return [`Verdict::PENDING`] then: any other verdict of the
+    /// call counts for nothing, but for a line in the log.
     /// `None` where it cannot be held: in an event other than an awaited `settled`, or when it is held already.
     pub fn hold(self) -> Option<Held> {
         let held = self.raw.vt.hold()(self.raw.ctx).into_option()?;
+        if let Some(is_held) = self.is_held {
+            // Another thread than the call's is joined before the call returns: this was lent for no longer.
+            is_held.store(true, Ordering::Relaxed);
+        }
         Some(Held::new(held, self.host))
     }
 

@@ -20,7 +20,8 @@ macro_rules! open_set {
 }
 
 open_set! {
-    /// What a call came to. Unknown numbers below `FAULT` count as [`Status::DEFER`], from there on as a fault.
+    /// What a call came to. From `FAULT` on it is a fault, and so is the answer to a question by a number that the host does not know:
+    /// what a fault means for the message, the operator says (`on_fault`).
     Status {
         /// Go on with the next stage; for a setter: done.
         CONTINUE = 0,

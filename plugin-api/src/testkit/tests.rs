@@ -113,6 +113,12 @@ impl Plugin for Everything {
                 assert!(thread.join().is_ok());
                 Verdict::PENDING
             }
+            b"held and refused" => {
+                if let Some(held) = txn.hold() {
+                    held.complete(Verdict::accept(Reply::new(250, "2.0.0", "by whoever holds it")));
+                }
+                Verdict::reject(Reply::new(550, "5.0.0", "by the call"))
+            }
             _ => Verdict::CONTINUE,
         }
     }
@@ -169,6 +175,16 @@ fn answers_are_read_as_the_daemon_reads_them() {
         assert_eq!(delivery.kind, kind);
         assert_eq!(delivery.mail.header("X-Answer"), None);
     }
+}
+
+/// Another thread may be at the transaction by then: nothing that a safe plugin returns makes its SDK touch it.
+#[test]
+fn a_verdict_behind_a_hold_touches_nothing() {
+    let harness = everything();
+    let delivery = harness.deliver(mail().header("X-Answer", "held and refused"));
+    assert_eq!(delivery.kind, Kind::Accept);
+    assert_eq!(delivery.text(), Some("by whoever holds it"));
+    assert!(harness.has_logged("PENDING"), "{:?}", harness.log());
 }
 
 #[test]
