@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_queued_id_alone_does_not_make_one_mail_of_two() {
         let report =
-            |what| Mail::new().raw(&format!("Subject: {what}\r\n\r\nDone.\r\n")).queued_id("q");
+            |what| Mail::new().raw(format!("Subject: {what}\r\n\r\nDone.\r\n")).queued_id("q");
         assert_ne!(id(report("backup")), id(report("restore")));
         assert_ne!(id(report("backup")), id(report("backup").to("another@c.test")));
     }
