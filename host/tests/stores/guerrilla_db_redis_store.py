@@ -20,7 +20,7 @@ from databases import PASSWORD, MariaDb
 from private import PrivateAuthority
 from redis_server import DURABLE, RedisServer
 from sending import Load, mail, mail_of
-from serving import Refused, Serving, arguments_of, expect, play, stopped_clock
+from serving import Refused, Serving, arguments_of, expect, fault_of_names, play, stopped_clock
 
 README = pathlib.Path(__file__).resolve().parents[3] / "plugins" / "guerrilla-db-redis" / "README.md"
 
@@ -169,6 +169,8 @@ def stopped_and_read_only(arguments, directory):
             reply = serving.send(mail_of(100))
             took = time.monotonic() - begun
             maria.thaw()
+            place = f"mysql 127.0.0.1:{maria.port} "
+            yield "and the log says which message, and which server", fault_of_names(serving, place)
             yield "a long one defers it in time", expect(reply.startswith("451 4.3.0") and took < 4.0, f"{reply} after {took}")
             redis.signal(signal.SIGSTOP)
             reply = serving.send(mail_of(101))

@@ -17,7 +17,7 @@ from nats_identities import Identity, Operator
 from nats_server import STREAM, NatsServer, ask, leader, make_stream, messages
 from private import PrivateAuthority, wait_until
 from sending import Load, mail_of
-from serving import Refused, Serving, arguments_of, expect, play, stopped_clock
+from serving import Refused, Serving, arguments_of, expect, fault_of_names, play, stopped_clock
 
 CHAIN = "HeadersParser|Header|NATS"
 SECRET = "s3cret-of-the-test"
@@ -282,6 +282,8 @@ def away_at_start(arguments, directory):
             reply = serving.send(mail_of(0))
             took = time.monotonic() - begun
             yield f"mail is deferred while NATS is away ({took:.1f} s)", expect(reply.startswith("451 4.3.0") and took < 2.0, f"{reply} after {took}")
+            yield "the log says which message, and which servers", fault_of_names(serving, f"NATS {nats.url}")
+            yield "and which are away", expect(f"NATS {nats.url}: " in serving.log(), serving.log()[-600:])
             nats.start()
             wait_until("mail flows", lambda: serving.send(mail_of(0)).startswith("250"), seconds=5.0)
             yield "the mail is stored", expect(of_subjects(messages([nats])) == ["mail-0"], of_subjects(messages([nats])))

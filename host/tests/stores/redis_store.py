@@ -18,7 +18,7 @@ import redis_server
 from private import PrivateAuthority, wait_until
 from redis_server import DURABLE, RedisServer
 from sending import Load, mail_of
-from serving import Refused, Serving, arguments_of, expect, play, stopped_clock
+from serving import Refused, Serving, arguments_of, expect, fault_of_names, play, stopped_clock
 
 CHAIN = "HeadersParser|Header|Hasher|Redis"
 SECRET = "s3cret-of-the-test"
@@ -209,6 +209,7 @@ def away_at_start(arguments, directory):
             yield "mail is deferred while Redis is away", expect(reply.startswith("451 4.3.0"), reply)
             took = time.monotonic() - begun
             yield "by the processor, within the daemon's patience", expect(1.0 < took < 2.0, took)
+            yield "the log says which message, and which server", fault_of_names(serving, f"redis {redis.interface}")
             redis.start()
             yield "the next mail is stored", fault_of_mail(serving.send(mail_of(0)), redis)
             log = serving.whole_log()

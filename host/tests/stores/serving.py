@@ -73,6 +73,22 @@ def play(scenes, arguments):
     return 1 if failed or not passed else 0
 
 
+def fault_of_names(serving, place):
+    """Why the last message that was deferred cannot be joined, by session and id, to what the log says of its store. It is written behind
+    the daemon's back."""
+
+    def is_named():
+        told = re.findall(r" (\S+) message deferred id=(\S+) ", serving.log())
+        why = told and re.compile(rf" {told[-1][0]} \S+ {re.escape(place)}.*: {told[-1][1]} ")
+        return why and any(why.search(line) for line in serving.log().splitlines())
+
+    try:
+        wait_until("the log", is_named, seconds=5.0)
+    except RuntimeError:
+        return serving.log()[-1200:]
+    return None
+
+
 def expect(condition, otherwise):
     """None when the condition holds, else what was seen."""
     return None if condition else str(otherwise)

@@ -20,7 +20,7 @@ from between import Gate
 from databases import PASSWORD, MariaDb, Postgres
 from private import PrivateAuthority, PrivateDisk
 from sending import Load, mail
-from serving import Refused, Serving, arguments_of, expect, play
+from serving import Refused, Serving, arguments_of, expect, fault_of_names, play
 
 # Of the chain: what is waited for when a database hangs.
 SAVE_TIMEOUT = 4.0
@@ -96,6 +96,7 @@ def away(database, daemon):
     reply = daemon.send(mail("away"))
     took = time.monotonic() - began
     yield "deferred", expect(reply.startswith("451 4.3.0"), reply)
+    yield "the log says which message, and which server", fault_of_names(daemon, f"{database.driver} 127.0.0.1:{database.port}/mail")
     yield f"after {took:.1f} s, in which it was tried again", expect(SAVE_TIMEOUT * 0.6 < took < SAVE_TIMEOUT + 1, took)
     database.start()
     reply = daemon.send(mail("back"))

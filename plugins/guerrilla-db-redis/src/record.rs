@@ -7,9 +7,10 @@ use std::time::Instant;
 
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use guerrilla_plugin_api::{Held, Scope, Transaction, Verdict};
+use guerrilla_plugin_api::{Held, Level, Scope, Transaction, Verdict};
 use guerrilla_redis_client::Trouble;
 
+use crate::table::Table;
 use crate::trace;
 
 /// A message in hand.
@@ -71,8 +72,12 @@ impl Record {
         self.held.complete(Verdict::CONTINUE);
     }
 
-    /// It is not: the client is to try again.
-    pub(crate) fn deferred(self, trouble: &Trouble) {
+    /// It is not: the client is to try again, and the log says why under the id that other lines about the message have, with the hash
+    /// that its rows have if they are there all the same.
+    pub(crate) fn deferred(mut self, place: &Table, trouble: &Trouble) {
+        let txn = self.held.transaction();
+        let (id, hash) = (txn.queued_id(), &self.hash);
+        txn.log(Level::Error, format_args!("{place}: {id} (hash {hash}) deferred: {trouble}"));
         self.held.complete(trouble.verdict());
     }
 }

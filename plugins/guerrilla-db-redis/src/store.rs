@@ -153,14 +153,8 @@ impl Store {
     }
 
     fn defer(&self, records: Vec<Record>, why: &Trouble) {
-        let Some(first) = records.first() else { return };
-        let others = match records.len() - 1 {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
-        self.host.error(format_args!("{}: {}{others} deferred: {why}", self.table, first.hash));
         self.host.count("deferred", records.len() as u64);
-        records.into_iter().for_each(|record| record.deferred(why));
+        records.into_iter().for_each(|record| record.deferred(&self.table, why));
     }
 
     fn redis_rests(&self) -> bool {

@@ -17,14 +17,22 @@ use crate::config::Config;
 /// The connection, once it was begun.
 pub(crate) struct Link {
     host: Host,
+    /// For the log: the servers as configured, which have no login in front.
+    place: Arc<str>,
     client: OnceLock<Client>,
     /// Changes with every loss.
     losses: Arc<watch::Sender<u64>>,
 }
 
 impl Link {
-    pub(crate) fn new(host: Host) -> Self {
-        Self { host, client: OnceLock::new(), losses: Arc::new(watch::Sender::new(0)) }
+    pub(crate) fn new(host: Host, servers: &str) -> Self {
+        let place = format!("NATS {servers}").into();
+        Self { host, place, client: OnceLock::new(), losses: Arc::new(watch::Sender::new(0)) }
+    }
+
+    /// What lines of the log begin with.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
     }
 
     /// Connects. Servers that are away are waited for behind the caller's back: which of the two starts first does not matter.
@@ -44,17 +52,18 @@ impl Link {
                 return Ok(());
             }
             Ok(Err(error)) if is_mistake(&error) => {
-                return Err(format!("nats_url: {}", one_line(&error)));
+                return Err(format!("{}: {}", self.place, one_line(&error)));
             }
             Ok(Err(error)) => one_line(&error),
             Err(_) => "no answer".to_owned(),
         };
-        self.host.error(format_args!("NATS: {why}; mail is deferred until it is there"));
+        let place = &self.place;
+        self.host.error(format_args!("{place}: {why}; mail is deferred until it is there"));
         let options = self.options(config)?.retry_on_initial_connect();
         let client = options
             .connect(servers)
             .await
-            .map_err(|error| format!("nats_url: {}", one_line(&error)))?;
+            .map_err(|error| format!("{}: {}", self.place, one_line(&error)))?;
         let _ = self.client.set(client);
         Ok(())
     }
@@ -78,7 +87,8 @@ impl Link {
     }
 
     fn options(&self, config: &Config) -> Result<ConnectOptions, String> {
-        let (host, losses) = (self.host, Arc::clone(&self.losses));
+        let (host, place) = (self.host, Arc::clone(&self.place));
+        let losses = Arc::clone(&self.losses);
         // Why the last attempt to connect has failed.
         let failure = Mutex::new(String::new());
         let mut options = ConnectOptions::new()
@@ -87,7 +97,7 @@ impl Link {
             .reconnect_delay_callback(pause)
             .max_reconnects(None)
             .event_callback(move |event| {
-                heard(host, &losses, &failure, &event);
+                heard(host, &place, &losses, &failure, &event);
                 async {}
             });
         if let (Some(user), Some(password)) = (&config.nats_user, &config.nats_password) {
@@ -119,32 +129,38 @@ impl Link {
 
 /// What the connection has come to. One line when it goes, one when it is back, and in between one for each reason why it is not:
 /// there are two attempts a second.
-fn heard(host: Host, losses: &watch::Sender<u64>, failure: &Mutex<String>, event: &Event) {
+fn heard(
+    host: Host,
+    place: &str,
+    losses: &watch::Sender<u64>,
+    failure: &Mutex<String>,
+    event: &Event,
+) {
     let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
     match event {
         Event::Connected => {
             failure.clear();
             host.count("connected", 1);
-            host.info(format_args!("NATS: connected"));
+            host.info(format_args!("{place}: connected"));
         }
         Event::Disconnected => {
             losses.send_modify(|count| *count += 1);
-            host.error(format_args!("NATS: connection lost; mail waits until there is another"));
+            host.error(format_args!("{place}: connection lost; mail waits until there is another"));
         }
         Event::LameDuckMode | Event::Draining | Event::Closed => {
-            host.debug(format_args!("NATS: {event}"));
+            host.debug(format_args!("{place}: {event}"));
         }
         Event::ClientError(ClientError::Other(why)) => {
             if *failure != *why {
                 host.error(format_args!(
-                    "NATS: cannot connect: {}; mail is deferred until that is mended",
+                    "{place}: cannot connect: {}; mail is deferred until that is mended",
                     why.replace(['\r', '\n'], " ")
                 ));
                 failure.clone_from(why);
             }
         }
         Event::ServerError(_) | Event::ClientError(_) | Event::SlowConsumer(_) => {
-            host.warn(format_args!("NATS: {}", event.to_string().replace(['\r', '\n'], " ")));
+            host.warn(format_args!("{place}: {}", event.to_string().replace(['\r', '\n'], " ")));
         }
     }
 }

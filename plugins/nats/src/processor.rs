@@ -49,7 +49,13 @@ impl AsyncPlugin for Nats {
         };
         let what = if matches!(trouble, Trouble::TooLarge(_)) { "refused" } else { "deferred" };
         self.host.count(what, 1);
-        txn.log(Level::Error, format_args!("{}: {trouble}; {what}", mail.id));
+        let (place, id) = (self.publishing.place(), txn.queued_id());
+        // By the second id the stream can be asked whether it has the message all the same.
+        let named = &mail.id;
+        txn.log(
+            Level::Error,
+            format_args!("{place}: {id} (Nats-Msg-Id {named}) {what}: {trouble}"),
+        );
         answer(&trouble)
     }
 

@@ -34,7 +34,8 @@ impl Publishing {
     pub(crate) fn new(host: Host, config: Config) -> Self {
         let places = Semaphore::new(config.nats_in_flight.get().into());
         let (stream, bucket) = (OnceCell::new(), OnceCell::new());
-        Self { host, config, link: Link::new(host), places, stream, bucket }
+        let link = Link::new(host, &config.nats_url);
+        Self { host, config, link, places, stream, bucket }
     }
 
     pub(crate) async fn begin(&self) -> Result<(), String> {
@@ -43,6 +44,11 @@ impl Publishing {
 
     pub(crate) async fn end(&self) {
         self.link.end().await;
+    }
+
+    /// What lines of the log begin with.
+    pub(crate) fn place(&self) -> &str {
+        self.link.place()
     }
 
     pub(crate) fn stream_name(&self) -> Option<&str> {

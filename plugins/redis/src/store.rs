@@ -67,14 +67,8 @@ impl Store {
     }
 
     fn defer(&self, messages: Vec<Waiting>, why: &Trouble) {
-        let Some(first) = messages.first() else { return };
-        let others = match messages.len() - 1 {
-            0 => String::new(),
-            n => format!(" and {n} more"),
-        };
-        self.host.error(format_args!("{}: {}{others} deferred: {why}", self.pool, first.key()));
         self.host.count("deferred", messages.len() as u64);
-        messages.into_iter().for_each(|one| one.deferred(why));
+        messages.into_iter().for_each(|one| one.deferred(&self.pool, why));
     }
 
     /// Sends what waits, group by group, until all is answered for. An error leaves the rest in `waiting`, those it befell last.

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use guerrilla_plugin_api::{Held, Scope, Transaction, Verdict};
-use guerrilla_redis_client::Trouble;
+use guerrilla_plugin_api::{Held, Level, Scope, Transaction, Verdict};
+use guerrilla_redis_client::{RedisPool, Trouble};
 
 /// A message in hand.
 pub(crate) struct Waiting {
@@ -60,8 +60,11 @@ impl Waiting {
         self.held.complete(Verdict::CONTINUE);
     }
 
-    /// It is not: the client is to try again.
-    pub(crate) fn deferred(self, trouble: &Trouble) {
+    /// It is not: the client is to try again, and the log says why under the id that other lines about the message have.
+    pub(crate) fn deferred(mut self, place: &RedisPool, trouble: &Trouble) {
+        let txn = self.held.transaction();
+        let id = txn.queued_id();
+        txn.log(Level::Error, format_args!("{place}: {id} deferred: {trouble}"));
         self.held.complete(trouble.verdict());
     }
 }

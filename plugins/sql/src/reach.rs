@@ -31,6 +31,10 @@ impl Reach {
         Self { host, target, first, insert, is_ready, down_since }
     }
 
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// At the start. `Ok(None)`: the database is away, or others are in its way, which will pass; the log says so.
     pub(crate) async fn open(&self) -> Result<Option<Session>, String> {
         match self.try_connect().await {

@@ -130,7 +130,7 @@ impl Store {
 
     fn give_up(&self, group: Vec<Waiting>, why: &Failed) {
         self.host.count("failed", group.len() as u64);
-        group.into_iter().for_each(|one| one.not_stored(why));
+        group.into_iter().for_each(|one| one.not_stored(self.reach.target(), why));
     }
 
     async fn attempt(

@@ -4,6 +4,7 @@ use guerrilla_plugin_api::{Held, Level, Transaction, Verdict};
 use tokio::time::Instant;
 
 use crate::failed::Failed;
+use crate::target::Target;
 
 /// A message in hand.
 pub(crate) struct Waiting {
@@ -39,15 +40,12 @@ impl Waiting {
     }
 
     /// It is not, as far as is known: says why to the log, with the hash that its rows have if they are there all the same.
-    pub(crate) fn not_stored(mut self, failed: &Failed) {
+    pub(crate) fn not_stored(mut self, place: &Target, failed: &Failed) {
         let txn = self.held.transaction();
         let id = txn.queued_id();
-        match txn.hashes().next() {
-            Some(hash) => {
-                txn.log(Level::Error, format_args!("{id} (hash {hash}) not stored: {failed}"))
-            }
-            None => txn.log(Level::Error, format_args!("{id} not stored: {failed}")),
-        }
+        let hash = txn.hashes().next().unwrap_or(id);
+        let text = format_args!("{place}: {id} (hash {hash}) not stored: {failed}");
+        txn.log(Level::Error, text);
         self.held.complete(failed.verdict());
     }
 }

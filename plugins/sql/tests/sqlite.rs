@@ -1,5 +1,6 @@
 //! The processor as the daemon calls it, with a database of SQLite, read by SQLite's own client.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -193,7 +194,7 @@ fn only_the_message_to_blame_is_deferred() {
     }
     assert_eq!(ask(&path, "SELECT count(*), count(DISTINCT recipient) FROM new_mail"), "116|59");
     assert!(
-        store.has_logged("m7 not stored: ") && store.has_logged("m40 not stored: "),
+        store.has_logged(": m7 (hash m7) not stored: ") && store.has_logged(": m40 (hash m40) not"),
         "{:?}",
         store.log()
     );
@@ -238,13 +239,13 @@ fn one_whose_time_ends_does_not_take_the_others_along() {
 /// Nobody else writes to it until [`unlock`].
 fn lock(path: &Path) -> Child {
     let mut client = Command::new("sqlite3");
-    let mut other =
-        client.arg(path).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("sqlite3");
-    let to = other.stdin.as_mut().unwrap();
-    std::io::Write::write_all(to, b"BEGIN IMMEDIATE;\nSELECT 'locked';\n").unwrap();
-    let mut from = std::io::BufReader::new(other.stdout.as_mut().unwrap());
+    client.arg(path).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut other = client.spawn().expect("sqlite3 is installed");
+    let to = other.stdin.as_mut().expect("a pipe");
+    to.write_all(b"BEGIN IMMEDIATE;\nSELECT 'locked';\n").expect("sqlite3 reads");
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut from, &mut line).unwrap();
+    let mut from = BufReader::new(other.stdout.as_mut().expect("a pipe"));
+    from.read_line(&mut line).expect("sqlite3 answers");
     assert_eq!(line, "locked\n");
     other
 }
@@ -252,7 +253,7 @@ fn lock(path: &Path) -> Child {
 /// Ends the client, which undoes what it has begun.
 fn unlock(mut other: Child) {
     drop(other.stdin.take());
-    other.wait().unwrap();
+    other.wait().expect("sqlite3 ends");
 }
 
 #[test]
