@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use guerrilla::config::{Change, Config};
 use guerrilla::daemon::{Daemon, Ended, StartError};
@@ -162,4 +162,51 @@ fn names_are_given_once() {
     }
     let refused = Daemon::builder().processor::<Header>().start().map(|_| ());
     assert!(matches!(refused, Err(StartError::Chains(why)) if why.contains("processor header")));
+}
+
+/// Says that it never blocks, and does, until its channel is closed.
+struct HangsInline {
+    begun: Sender<()>,
+    released: Mutex<Receiver<()>>,
+}
+
+impl Plugin for HangsInline {
+    const NAME: &'static str = "HangsInline";
+    const PHASES: &'static [Phase] = &[Phase::Save];
+    const BLOCKING: Blocking = Blocking::Never;
+    type Config = NoConfig;
+
+    fn create(_: Host, _: NoConfig) -> Result<Self, String> {
+        Err("the test makes it".to_owned())
+    }
+
+    fn save(&self, _: Transaction<'_>) -> Verdict {
+        let _ = self.begun.send(());
+        let _ = self.released.lock().expect("no panic").recv_timeout(SOON);
+        Verdict::DEFER
+    }
+}
+
+/// The thread of a connection is in the processor's hands for good; the end does not wait for it, nor take another.
+#[tokio::test]
+async fn a_processor_that_hangs_inline_does_not_hold_up_the_end() {
+    let (begun, begins) = channel();
+    let (release, released) = channel();
+    let made = Mutex::new(Some(HangsInline { begun, released: Mutex::new(released) }));
+    let builder = Daemon::builder().config(config("example.org", "HangsInline"));
+    let daemon = builder
+        .processor_by(move |_, _| made.lock().expect("no panic").take().ok_or("one only".into()))
+        .start()
+        .expect("to start");
+    let address = daemon.addresses()[0];
+    let client = std::thread::spawn(move || send(address, "you@example.org"));
+    begins.recv_timeout(SOON).expect("the mail");
+    let begin = Instant::now();
+    assert_eq!(daemon.shutdown(Duration::from_millis(100)).await, Ended::Cut(1));
+    assert!(begin.elapsed() < SOON / 2, "after {:?}", begin.elapsed());
+    drop(release);
+    // It hears 451, or is cut off before.
+    if let Ok(reply) = client.join() {
+        assert!(reply.starts_with("451 "), "{reply}");
+    }
 }

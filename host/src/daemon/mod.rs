@@ -111,13 +111,7 @@ impl Daemon {
         let shards = Shards::start(threads).map_err(StartError::Threads)?;
         let present =
             Present { log: log.clone(), files, passed: passed.clone(), ..Present::default() };
-        let prepared = match prepare(&config, &present, threads) {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                shards.stop();
-                return Err(error);
-            }
-        };
+        let prepared = prepare(&config, &present, threads)?;
         let Prepared { pipeline, log: lines, admin, files, servers } = prepared;
         let policy =
             Policy { allowed_hosts: config.allowed_hosts.clone(), pipeline: Arc::new(pipeline) };
@@ -345,7 +339,8 @@ impl Daemon {
     }
 
     /// Ends the daemon: no new clients; messages in flight are finished and answered, then 421. Returns as soon as all
-    /// is quiet, at the latest after the deadline.
+    /// is quiet; at the latest after the deadline, and the few seconds that processors and threads have for their end. A
+    /// thread that hangs in a processor is left behind.
     pub async fn shutdown(mut self, deadline: Duration) -> Ended {
         self.listeners.end_all();
         // Not ready any more: whoever balances load sends no more clients.
@@ -354,8 +349,12 @@ impl Daemon {
             Ok(()) => Ended::Drained,
             Err(_) => Ended::Cut(self.listeners.active()),
         };
-        self.policy.load().pipeline.stop(STAGES_END);
-        self.shards.stop();
+        // Neither keeps the caller's thread: whoever hears the second signal is on it.
+        let pipeline = Arc::clone(&self.policy.load().pipeline);
+        if task::spawn_blocking(move || pipeline.stop(STAGES_END)).await.is_err() {
+            tracing::error!("the end of the processors has panicked");
+        }
+        self.shards.stop().await;
         for stage in pipeline::figures() {
             tracing::info!("{stage}");
         }

@@ -4,10 +4,12 @@
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 
 use super::spread::{Group, Spread};
 use crate::net::{Listening, Server, accept};
@@ -24,6 +26,13 @@ struct Shard {
     runtime: Handle,
     /// Dropping it ends the thread.
     _running: oneshot::Sender<()>,
+    thread: Ending,
+}
+
+/// A thread that was told to end.
+struct Ending {
+    /// Hears an error when the thread has dropped all that it had.
+    gone: oneshot::Receiver<()>,
     thread: JoinHandle<()>,
 }
 
@@ -81,12 +90,19 @@ impl Shards {
         }));
     }
 
-    /// Ends the threads. What still runs on them is dropped.
-    pub(super) fn stop(self) {
-        let threads: Vec<JoinHandle<()>> =
-            self.shards.into_iter().map(|shard| shard.thread).collect();
-        for thread in threads {
-            if thread.join().is_err() {
+    /// Ends the threads. What still runs on them is dropped. A thread that hangs, in a processor that has said it never
+    /// blocks, is left to the end of the process: nobody can take it out of there.
+    pub(super) async fn stop(self) {
+        // All are told before the first is waited for.
+        let threads: Vec<Ending> = self.shards.into_iter().map(|shard| shard.thread).collect();
+        let deadline = Instant::now() + THREADS_END;
+        for Ending { gone, thread } in threads {
+            if timeout_at(deadline, gone).await.is_err() {
+                let name = thread.thread().name().unwrap_or_default();
+                tracing::error!(
+                    "the network thread {name} hangs, most likely in a processor that says it never blocks: left as it is"
+                );
+            } else if thread.join().is_err() {
                 tracing::error!("a network thread has panicked");
             }
         }
@@ -98,7 +114,11 @@ impl Shard {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (running, ended) = oneshot::channel::<()>();
+        let (leaves, gone) = oneshot::channel::<()>();
         let thread = thread::Builder::new().name(format!("net-{number}")).spawn(move || {
+            // The last to be dropped, behind the runtime with all that runs on it.
+            let _leaves = leaves;
+            let runtime = runtime;
             cells::claim();
             // The sender is never used, only dropped.
             runtime.block_on(async {
@@ -108,7 +128,7 @@ impl Shard {
                 }
             });
         })?;
-        Ok(Self { runtime: handle, _running: running, thread })
+        Ok(Self { runtime: handle, _running: running, thread: Ending { gone, thread } })
     }
 }
 
@@ -130,5 +150,40 @@ impl From<std::net::TcpListener> for Socket {
 impl From<std::os::unix::net::UnixListener> for Socket {
     fn from(socket: std::os::unix::net::UnixListener) -> Self {
         Self::Unix(socket)
+    }
+}
+
+/// How long the threads may take to drop what they have.
+const THREADS_END: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_thread_that_hangs_is_left_and_the_others_are_waited_for() {
+        let shards = Shards::start(3).unwrap();
+        let (hangs, (release, released)) = (channel(), channel::<()>());
+        shards.shards[1].runtime.spawn(async move {
+            hangs.0.send(()).unwrap();
+            let _ = released.recv_timeout(THREADS_END * 10);
+        });
+        hangs.1.recv().unwrap();
+        let (dropped, drops) = channel::<()>();
+        for shard in [0, 2] {
+            let dropped = dropped.clone();
+            shards.shards[shard].runtime.spawn(async move {
+                let _dropped = dropped;
+                std::future::pending::<()>().await;
+            });
+        }
+        drop(dropped);
+        let begin = Instant::now();
+        shards.stop().await;
+        assert!(begin.elapsed() < THREADS_END * 5, "after {:?}", begin.elapsed());
+        assert!(drops.try_recv().is_err_and(|e| e == std::sync::mpsc::TryRecvError::Disconnected));
+        drop(release);
     }
 }
