@@ -12,6 +12,7 @@
 //! *Trust*: whoever reaches it may read it. The Unix socket is for the daemon's user alone; a TCP address must be one of
 //! loopback, where any user of the machine gets, and any page in a browser that runs there: see [`guard`].
 
+mod connections;
 mod guard;
 mod metrics;
 mod page;
@@ -67,16 +68,18 @@ impl Admin {
 
 async fn listen(sockets: Sockets, daemon: Daemon) -> io::Result<()> {
     match sockets {
-        Sockets::Tcp(_, mut sockets) => match sockets.pop() {
-            Some(socket) => {
+        Sockets::Tcp(_, mut sockets) => {
+            if let Some(socket) = sockets.pop() {
                 let routes = guard::against_other_pages(routes(daemon));
-                axum::serve(TcpListener::from_std(socket)?, routes).await
+                connections::serve(TcpListener::from_std(socket)?, routes).await;
             }
-            None => Ok(()),
-        },
+        }
         // No browser gets there.
-        Sockets::Unix(socket) => axum::serve(UnixListener::from_std(socket)?, routes(daemon)).await,
+        Sockets::Unix(socket) => {
+            connections::serve(UnixListener::from_std(socket)?, routes(daemon)).await;
+        }
     }
+    Ok(())
 }
 
 fn routes(daemon: Daemon) -> Router {

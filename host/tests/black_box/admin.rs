@@ -1,6 +1,7 @@
 //! The admin interface, asked by curl and read by Prometheus's own tool.
 
 mod commands;
+mod connections;
 mod grafana;
 mod guard;
 mod metrics;

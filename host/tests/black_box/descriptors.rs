@@ -10,7 +10,7 @@ const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
 /// Leaves the daemon so many descriptors beyond those it has. Its hard limit stays.
 #[track_caller]
-fn leave_descriptors(daemon: &Daemon, more: usize) {
+pub(crate) fn leave_descriptors(daemon: &Daemon, more: usize) {
     let limit = daemon.usage().descriptor_limit(more);
     let (pid, nofile) = (daemon.pid().to_string(), format!("--nofile={limit}:"));
     let mut command = Command::new("prlimit");
