@@ -4,7 +4,8 @@
 //! happened to it.
 //!
 //! *Trust*: what clients say is in it. No control character of theirs reaches a file or a terminal: a line cannot be
-//! broken, forged or coloured.
+//! broken, forged or coloured. Nor has a line a field that we have not put there: in text, a value with blanks stands in quotes,
+//! where an equals sign stands as its escape, so that ` to=` is a field wherever it is found.
 
 use std::fmt::{self, Write};
 use std::sync::Arc;
@@ -83,7 +84,8 @@ impl Fields {
         out.write_str(&self.message)?;
         for (name, value) in &self.others {
             match value {
-                Value::String(text) => write!(out, " {name}={text}")?,
+                Value::String(text) if is_plain(text) => write!(out, " {name}={text}")?,
+                Value::String(text) => write!(out, " {name}={}", Quoted(text))?,
                 value => write!(out, " {name}={value}")?,
             }
         }
@@ -144,6 +146,28 @@ impl Visit for Fields {
     }
 }
 
+/// Whether a value can stand without quotes: nobody can take it for two, nor for one in quotes.
+fn is_plain(text: &str) -> bool {
+    !text.chars().any(|c| matches!(c, '"' | '\\') || c.is_whitespace())
+}
+
+/// A value in quotes. Control characters are left to [`Escaped`].
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                '=' => write!(f, "{}", c.escape_unicode())?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
 /// Writes control characters as escapes.
 struct Escaped<'a, W>(&'a mut W);
 
@@ -189,13 +213,43 @@ mod tests {
         fields.text(&mut Writer::new(&mut text), Level::INFO).unwrap();
         fields.json(&mut Writer::new(&mut json), Level::INFO).unwrap();
         let (_time, rest) = text.split_once(' ').unwrap();
-        assert_eq!(rest, "INFO  ab12-1 message accepted from=\"a\\u{d}\\u{a}b\"@x size=7\n");
+        let from = r#""\"a\u{d}\u{a}b\"@x""#;
+        assert_eq!(rest, format!("INFO  ab12-1 message accepted from={from} size=7\n"));
         let json: Value = serde_json::from_str(&json).unwrap();
         assert_eq!(json["session"], "ab12-1");
         assert_eq!((&json["from"], &json["size"]), (&"\"a\r\nb\"@x".into(), &7.into()));
         assert_eq!(
             (&json["level"], &json["message"]),
             (&"info".into(), &"message accepted".into())
+        );
+    }
+
+    #[test]
+    fn nothing_of_a_client_is_a_field_of_its_own() {
+        let text = |value: &str| {
+            let others = vec![("from", Value::from(value)), ("size", Value::from(7))];
+            let mut text = String::new();
+            let fields = Fields { others, ..Fields::default() };
+            fields.text(&mut Writer::new(&mut text), Level::INFO).unwrap();
+            text.trim_end().split_once(" from=").unwrap().1.to_owned()
+        };
+        assert_eq!(text("<b+you=x.example@a.b>"), "<b+you=x.example@a.b> size=7");
+        let forged = text(r#"<"x> to=<ceo@bank.example> size=1 <y"@a.b>"#);
+        let written = r#""<\"x> to\u{3d}<ceo@bank.example> size\u{3d}1 <y\"@a.b>" size=7"#;
+        assert_eq!(forged, written);
+        for blank in
+            ["x\u{a0}to=y", "x\u{3000}to=y", "x\u{2028}to=y", "x\tto=y", "\" to=y", "\\\" to=y"]
+        {
+            let line = text(blank);
+            assert!(
+                line.starts_with('"') && !line.contains("to=") && line.ends_with("\" size=7"),
+                "{line}"
+            );
+        }
+        assert_eq!(
+            text(r"a\u{d}"),
+            r#""a\\u{d}" size=7"#,
+            "as it was said, and not what it looks like"
         );
     }
 }

@@ -213,7 +213,7 @@ fn the_log_tells_whose_mail_was_deferred() {
     let reply = client.mail("wrong@example.com", &["test@example.test"], MESSAGE);
     assert!(reply.starts_with("451 4.3.0 "), "{reply}");
     let line = daemon.log().wait_for(" message deferred ");
-    for part in ["from=<wrong@example.com>", "rcpts=1"] {
+    for part in ["from=<wrong@example.com>", "rcpts=1", " reply=\"451 4.3.0 "] {
         assert!(line.contains(part), "{part} in {line}");
     }
     daemon.stop();

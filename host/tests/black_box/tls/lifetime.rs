@@ -48,7 +48,7 @@ fn half_a_handshake_holds_its_place_for_a_while_only() {
     let clients: Vec<_> =
         (0..3).map(|_| TlsClient::connect(daemon.address(), Mode::Always, &config(&pki))).collect();
     drop(clients);
-    let ends = log_lines(daemon, "closed reason=Handshake error=the client took too long");
+    let ends = log_lines(daemon, "closed reason=Handshake error=\"the client took too long");
     assert_eq!(ends.len(), 3);
 }
 
@@ -60,7 +60,7 @@ fn half_a_handshake_behind_starttls_ends_the_same_way() {
     client.expect("STARTTLS", "220 ");
     client.send(HALF_A_HELLO);
     client.expect_end();
-    daemon.log().wait_for("closed reason=Handshake error=the client took too long");
+    daemon.log().wait_for("closed reason=Handshake error=\"the client took too long");
     daemon.stop();
 }
 
