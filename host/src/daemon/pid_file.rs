@@ -1,8 +1,11 @@
 //! The pid file: decimal, as go-guerrilla writes it, but locked, and removed at the end.
+//!
+//! *Trust*: whoever can open it can lock it, and so keep a daemon from starting: it is for its owner alone. Whoever owns it can
+//! write any number: a process that is no guerrillad is never told anything.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{Flock, FlockArg};
@@ -24,6 +27,9 @@ pub enum PidFileError {
     /// It cannot be opened or written.
     #[error("pid_file {}: {}; check the directory and its owner, or choose another with -p", .0.display(), .1)]
     Io(PathBuf, io::Error),
+    /// What it names is no guerrillad.
+    #[error("pid_file {}: names process {}, which is no guerrillad: nothing was done; see who writes that file", .0.display(), .1)]
+    Foreign(PathBuf, i32),
 }
 
 impl PidFile {
@@ -40,6 +46,8 @@ impl PidFile {
                 break lock;
             }
         };
+        // One left behind by another version was for all to read. Where it is another user's, its mode is theirs to choose.
+        let _ = lock.set_permissions(Permissions::from_mode(MODE));
         lock.set_len(0).and_then(|()| write!(lock, "{}", std::process::id())).map_err(failed)?;
         Ok(Self { path: path.to_owned(), lock })
     }
@@ -60,7 +68,7 @@ impl PidFile {
     /// The living process that has a pid file.
     ///
     /// # Errors
-    /// When there is a file that cannot be read.
+    /// When there is a file that cannot be read, or that names a process which is no guerrillad.
     pub fn holder(path: &Path) -> Result<Option<Pid>, PidFileError> {
         let failed = |error: io::Error| PidFileError::Io(path.to_owned(), error);
         let file = match File::open(path) {
@@ -72,7 +80,12 @@ impl PidFile {
         match Flock::lock(file, FlockArg::LockSharedNonblock) {
             // Who could be meant is gone, and the number may be another's by now.
             Ok(_) => Ok(None),
-            Err(_) => Ok(text.trim().parse().ok().map(Pid::from_raw)),
+            Err(_) => match text.trim().parse() {
+                Ok(pid) if is_guerrillad(pid) => Ok(Some(Pid::from_raw(pid))),
+                Ok(pid) => Err(PidFileError::Foreign(path.to_owned(), pid)),
+                // It is being written.
+                Err(_) => Ok(None),
+            },
         }
     }
 }
@@ -97,7 +110,7 @@ fn lock(path: &Path) -> Result<Flock<File>, PidFileError> {
         .write(true)
         .create(true)
         .truncate(false)
-        .mode(0o644)
+        .mode(MODE)
         .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
         .open(path)
         .map_err(failed)?;
@@ -114,6 +127,39 @@ fn is_at(file: &File, path: &Path) -> bool {
         |ours: Metadata, there: Metadata| (ours.dev(), ours.ino()) == (there.dev(), there.ino());
     file.metadata().and_then(|ours| Ok(same(ours, fs::symlink_metadata(path)?))).unwrap_or(false)
 }
+
+/// Whether a process runs our program, or the one that asks: a program with a daemon inside has a name of its own.
+fn is_guerrillad(pid: i32) -> bool {
+    // 0, 1 and negative numbers are ourselves, init and whole groups for kill(2).
+    if pid <= 1 {
+        return false;
+    }
+    let own = std::env::current_exe().ok();
+    let names = [Some("guerrillad"), own.as_deref().and_then(file_name)];
+    let is_one_of_them = |name: &str, length: usize| {
+        names.iter().flatten().any(|known| known.get(..length).unwrap_or(known) == name)
+    };
+    let proc = PathBuf::from(format!("/proc/{pid}"));
+    match fs::read_link(proc.join("exe")) {
+        Ok(exe) => file_name(&exe).is_some_and(|name| {
+            // An update has put another file in its place.
+            is_one_of_them(name.strip_suffix(" (deleted)").unwrap_or(name), usize::MAX)
+        }),
+        // Another user's.
+        Err(_) => fs::read_to_string(proc.join("comm"))
+            .is_ok_and(|name| is_one_of_them(name.trim_end(), LONGEST_COMM)),
+    }
+}
+
+fn file_name(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()
+}
+
+/// Of the owner alone.
+const MODE: u32 = 0o600;
+
+/// Bytes of a name that the kernel keeps (proc(5)).
+const LONGEST_COMM: usize = 15;
 
 #[cfg(test)]
 mod tests {
@@ -170,6 +216,38 @@ mod tests {
         fs::write(&path, "another's").unwrap();
         drop(file);
         assert_eq!(fs::read_to_string(&path).unwrap(), "another's");
+    }
+
+    /// Whoever can open it can lock it.
+    #[test]
+    fn it_is_for_its_owner_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        for left_behind in [false, true] {
+            if left_behind {
+                fs::write(&path, "1").unwrap();
+                fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+            }
+            let file = PidFile::create(&path).unwrap();
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+            drop(file);
+        }
+    }
+
+    #[test]
+    fn a_number_that_is_no_daemons_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pid");
+        let file = PidFile::create(&path).unwrap();
+        let mut other = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        for foreign in [-1, 0, 1, -4711, i32::MAX, other.id().cast_signed()] {
+            fs::write(&path, foreign.to_string()).unwrap();
+            let refused = PidFile::holder(&path).unwrap_err().to_string();
+            assert!(refused.contains(&format!("names process {foreign}, ")), "{refused}");
+        }
+        other.kill().unwrap();
+        other.wait().unwrap();
+        drop(file);
     }
 
     #[test]
