@@ -21,7 +21,18 @@ pub(super) struct Admission {
     /// 0: no limit.
     max_per_minute: AtomicU32,
     active: AtomicU32,
-    networks: Mutex<HashMap<IpAddr, Visits>>,
+    networks: Mutex<Networks>,
+}
+
+/// What is known of each network.
+#[derive(Debug)]
+struct Networks {
+    visits: HashMap<IpAddr, Visits>,
+    /// So many of them are swept. Twice as many as a sweep has left: were it a fixed number, then each client of a flood from
+    /// more networks would have all of them walked over, while all others wait.
+    sweep_at: usize,
+    #[cfg(test)]
+    sweeps: usize,
 }
 
 /// What is known of a network.
@@ -101,10 +112,9 @@ impl Admission {
 
     fn visit(&self, network: IpAddr, now: Instant) -> Result<(), TurnedAway> {
         let mut networks = self.networks();
-        if networks.len() >= SWEEP_AT {
-            networks.retain(|_, visits| visits.active > 0 || !visits.is_over(now));
-        }
-        let visits = networks.entry(network).or_insert(Visits { active: 0, recent: 0, since: now });
+        networks.sweep(now);
+        let visits =
+            networks.visits.entry(network).or_insert(Visits { active: 0, recent: 0, since: now });
         if visits.is_over(now) {
             visits.recent = 0;
             visits.since = now;
@@ -126,8 +136,34 @@ impl Admission {
         (load(&self.max_per_network), load(&self.max_per_minute))
     }
 
-    fn networks(&self) -> MutexGuard<'_, HashMap<IpAddr, Visits>> {
+    fn networks(&self) -> MutexGuard<'_, Networks> {
         self.networks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Networks {
+    fn default() -> Self {
+        Self {
+            visits: HashMap::new(),
+            sweep_at: SWEEP_AT,
+            #[cfg(test)]
+            sweeps: 0,
+        }
+    }
+}
+
+impl Networks {
+    /// Drops those that are of no use any more, when there are many.
+    fn sweep(&mut self, now: Instant) {
+        if self.visits.len() < self.sweep_at {
+            return;
+        }
+        self.visits.retain(|_, visits| visits.active > 0 || !visits.is_over(now));
+        self.sweep_at = SWEEP_AT.max(self.visits.len() * 2);
+        #[cfg(test)]
+        {
+            self.sweeps += 1;
+        }
     }
 }
 
@@ -155,10 +191,10 @@ impl Drop for Permit {
         self.admission.active.fetch_sub(1, Ordering::Relaxed);
         let Some(network) = self.network else { return };
         let mut networks = self.admission.networks();
-        if let Some(visits) = networks.get_mut(&network) {
+        if let Some(visits) = networks.visits.get_mut(&network) {
             visits.active -= 1;
             if visits.active == 0 && self.admission.network_limits().1 == 0 {
-                networks.remove(&network);
+                networks.visits.remove(&network);
             }
         }
     }
@@ -176,7 +212,7 @@ fn network(ip: IpAddr) -> IpAddr {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Networks in the table when those that are of no use any more are dropped from it.
+/// Networks in the table at the least when those that are of no use any more are dropped from it.
 const SWEEP_AT: usize = 10_000;
 
 #[cfg(test)]
@@ -251,6 +287,20 @@ mod tests {
             permit.is_for(std::net::Ipv4Addr::from(i).into(), now).unwrap();
         }
         drop(visit(&door, "203.0.113.1", now + MINUTE).unwrap());
-        assert_eq!(door.networks().len(), 1);
+        assert_eq!(door.networks().visits.len(), 1);
+        assert_eq!(door.networks().sweep_at, SWEEP_AT);
+    }
+
+    /// A flood from more networks than are swept: the table is walked over a few times in all, and not for each of them.
+    #[test]
+    fn a_flood_is_not_walked_over_for_each_client() {
+        let door = Arc::new(Admission::new(10, 0, 5));
+        let now = Instant::now();
+        for i in 0..8 * SWEEP_AT as u32 {
+            let mut permit = door.admit().unwrap();
+            permit.is_for(std::net::Ipv4Addr::from(i).into(), now).unwrap();
+        }
+        assert_eq!(door.networks().visits.len(), 8 * SWEEP_AT);
+        assert_eq!(door.networks().sweeps, 3, "at one, two and four times as many");
     }
 }
