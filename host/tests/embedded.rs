@@ -195,7 +195,9 @@ async fn a_processor_that_hangs_inline_does_not_hold_up_the_end() {
     let made = Mutex::new(Some(HangsInline { begun, released: Mutex::new(released) }));
     let builder = Daemon::builder().config(config("example.org", "HangsInline"));
     let daemon = builder
-        .processor_by(move |_, _| made.lock().expect("no panic").take().ok_or("one only".into()))
+        .processor_by(move |_, _| {
+            made.lock().expect("no panic").take().ok_or_else(|| "one only".into())
+        })
         .start()
         .expect("to start");
     let address = daemon.addresses()[0];

@@ -107,7 +107,10 @@ fn a_client_puts_no_field_into_a_line() {
         let [found] = values[..] else { panic!("{field} more than once in {line}") };
         assert!(found.starts_with(&format!("{value} ")), "{field} in {line}");
     }
-    assert!(line.contains(r#" from="<\"x> to\u{3d}<ceo@bank.example> remote\u{3d}8.8.8.8 "#), "{line}");
+    assert!(
+        line.contains(r#" from="<\"x> to\u{3d}<ceo@bank.example> remote\u{3d}8.8.8.8 "#),
+        "{line}"
+    );
     daemon.stop();
 }
 
