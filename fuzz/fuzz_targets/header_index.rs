@@ -8,7 +8,7 @@ fuzz_target!(|body: &[u8]| {
     let index = HeaderIndex::scan(body);
     let mut end = 0;
     for field in index.fields() {
-        let (name, value, whole) = (&field.name, &field.value, &field.whole);
+        let (name, value, whole) = (field.name(), field.value(), field.whole());
         assert_eq!(whole.start, end, "fields follow each other");
         assert_eq!(name.start, whole.start);
         assert!(name.end < value.start && value.start <= value.end && value.end <= whole.end);

@@ -10,6 +10,7 @@
 use std::io;
 use std::thread;
 
+use super::HeaderIndex;
 use super::mapped::Mapped;
 use super::rooms;
 use super::spool::Spool;
@@ -21,8 +22,13 @@ pub struct Body {
     memory: Vec<u8>,
     /// Bytes that the client has said there will be, or 0.
     declared: usize,
-    /// What the memory takes of the daemon's budget.
+    /// What memory, index and notes take of the daemon's budget. None before the first byte ever: then nobody has told us
+    /// which one that is.
     share: Option<Share>,
+    /// Bytes that the index of the header fields may take.
+    index: u64,
+    /// Bytes that the notes of the message take beyond the first few.
+    notes: u64,
     file: Option<Spooled>,
 }
 
@@ -61,7 +67,7 @@ pub enum BodyError {
 impl Body {
     /// No bytes yet.
     pub const fn new() -> Self {
-        Self { memory: Vec::new(), declared: 0, share: None, file: None }
+        Self { memory: Vec::new(), declared: 0, share: None, index: 0, notes: 0, file: None }
     }
 
     /// How many bytes the client says there will be (RFC 1870). It is taken for a hint and no more.
@@ -113,13 +119,35 @@ impl Body {
     /// No more bytes will come.
     ///
     /// # Errors
-    /// When the last bytes cannot be written or the file cannot be mapped.
+    /// When the last bytes cannot be written or the file cannot be mapped, or when there is no room for the index of a header
+    /// of thousands of fields.
     pub fn complete(&mut self) -> Result<(), BodyError> {
         match self.file.take() {
             Some(Spooled::Open(spool)) => self.file = Some(Spooled::Complete(spool.complete()?)),
             other => self.file = other,
         }
-        Ok(())
+        // It is made when the first processor asks for a field, which is too late to say no.
+        self.index = HeaderIndex::most_room(self.as_slice()) as u64;
+        let fine = self.index == 0 || self.take_share(self.memory.capacity());
+        if fine { Ok(()) } else { Err(BodyError::Memory) }
+    }
+
+    /// The notes of the message take so many bytes from now on; `false`, and nothing has changed, when they cannot be had.
+    /// Before the first byte of the body they are taken down, and are had with it.
+    pub(super) fn has_room_for_notes(&mut self, bytes: usize) -> bool {
+        let counted = bytes.saturating_sub(FEW_NOTES) as u64;
+        let before = std::mem::replace(&mut self.notes, counted);
+        let fine = counted == before || self.take_share(self.memory.capacity());
+        if !fine {
+            self.notes = before;
+        }
+        fine
+    }
+
+    /// Has the share be what all takes, with so many bytes of memory.
+    fn take_share(&mut self, memory: usize) -> bool {
+        let bytes = memory as u64 + self.index + self.notes;
+        self.share.as_mut().is_none_or(|share| share.change_to(bytes))
     }
 
     /// Forgets the bytes. The buffer is kept for the next message of this thread.
@@ -130,7 +158,7 @@ impl Body {
         if let Some(share) = &mut self.share {
             share.release();
         }
-        self.declared = 0;
+        (self.declared, self.index, self.notes) = (0, 0, 0);
         rooms::keep(std::mem::take(&mut self.memory));
     }
 
@@ -144,8 +172,8 @@ impl Body {
         let declared = self.declared.min(length.saturating_mul(TRUSTED));
         let wanted = declared.max(room.saturating_mul(2)).max(SMALLEST);
         let mut larger = rooms::take(wanted.min(storage.threshold).max(length));
-        let share = self.share.get_or_insert_with(|| Share::none_of(&storage.budget));
-        if !share.grow_to(larger.capacity() as u64) {
+        self.share.get_or_insert_with(|| Share::none_of(&storage.budget));
+        if !self.take_share(larger.capacity()) {
             rooms::keep(larger);
             return Err(BodyError::Memory);
         }
@@ -159,7 +187,10 @@ impl Body {
         let mut spool = Spool::new(storage)?;
         spool.append(&self.memory)?;
         rooms::keep(std::mem::take(&mut self.memory));
-        self.share = None;
+        self.share.get_or_insert_with(|| Share::none_of(&storage.budget));
+        if !self.take_share(0) {
+            return Err(BodyError::Memory);
+        }
         spool.append(bytes)?;
         self.file = Some(Spooled::Open(Box::new(spool)));
         Ok(())
@@ -174,9 +205,13 @@ impl Clone for Body {
             Some(Spooled::Complete(mapped)) => Some(Spooled::Complete(mapped.clone())),
             _ => None,
         };
-        Self { memory: self.memory.clone(), declared: 0, share: None, file }
+        Self { memory: self.memory.clone(), file, ..Self::new() }
     }
 }
+
+/// Bytes of notes that are not counted: where a processor has put the message, what it was called. A message that has its body in
+/// is not to fail for these.
+const FEW_NOTES: usize = 4 * 1024;
 
 /// A file that takes milliseconds to delete, in bytes.
 const LARGE: u64 = 8 << 20;
@@ -253,6 +288,47 @@ mod tests {
             body.append(&[b'y'; 100], &storage).unwrap();
             assert_eq!(body.len(), first + 100);
         }
+    }
+
+    /// Sixteen thousand fields of four bytes take five times as much as the mail.
+    #[test]
+    fn the_index_of_a_hostile_header_is_charged_before_it_is_made() {
+        let body = [b"a:\r\n".repeat(16_384), b"\r\nx\r\n".to_vec()].concat();
+        for threshold in [1 << 20, 1000] {
+            for (budget, fine) in [(1 << 20, true), (300 << 10, false)] {
+                let storage = storage(threshold, budget);
+                let mut hostile = Body::default();
+                hostile.append(&body, &storage).unwrap();
+                assert_eq!(hostile.complete().is_ok(), fine, "{threshold}, {budget}");
+                assert!(!fine || storage.budget.used() >= 16_384 * 20, "{}", storage.budget.used());
+                hostile.clear();
+                assert_eq!(storage.budget.used(), 0);
+                hostile.append(b"a: b\r\n\r\nx\r\n", &storage).unwrap();
+                hostile.complete().unwrap();
+                assert!(storage.budget.used() <= 64 << 10, "an ordinary one costs its body");
+            }
+        }
+    }
+
+    #[test]
+    fn notes_are_charged_with_the_body() {
+        let storage = storage(100 << 10, 1 << 20);
+        let mut body = Body::default();
+        assert!(body.has_room_for_notes(900 << 10), "nobody knows the budget yet");
+        body.append(&[0; 100 << 10], &storage).unwrap();
+        assert!(!body.has_room_for_notes(1 << 20) && body.has_room_for_notes(800 << 10));
+        body.append(&[0; 100 << 10], &storage).unwrap();
+        let few = FEW_NOTES as u64;
+        assert_eq!(storage.budget.used(), (800 << 10) - few, "the body has gone to its file");
+        assert!(body.has_room_for_notes(1 << 20) && body.has_room_for_notes(FEW_NOTES + 5));
+        assert_eq!(storage.budget.used(), 5);
+        assert!(body.has_room_for_notes(FEW_NOTES));
+        assert_eq!(storage.budget.used(), 0, "a few are nobody's business");
+        let mut other = Body::default();
+        assert!(other.has_room_for_notes(2 << 20));
+        assert!(matches!(other.append(b"x", &storage), Err(BodyError::Memory)));
+        drop((body, other));
+        assert_eq!(storage.budget.used(), 0);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Body, ChosenReply, HeaderIndex, Notes};
+use super::{Body, ChosenReply, HeaderField, HeaderIndex, MAX_MAIL_NOTE, NoteRefused, Notes};
 use guerrilla_plugin_abi::Status;
 
 /// One message on its way. It is reused for the next one, so that an ordinary message costs no allocation.
@@ -27,8 +27,7 @@ pub struct Envelope {
     delivery_header: String,
     added_headers: String,
     removed: Vec<Range<usize>>,
-    /// Notes of the message.
-    pub notes: Notes,
+    notes: Notes,
 }
 
 /// A mailbox, as spans of the envelope's text.
@@ -262,8 +261,8 @@ impl Envelope {
             .headers()
             .fields()
             .iter()
-            .filter(|f| body[f.name.clone()].eq_ignore_ascii_case(name.as_bytes()))
-            .map(|f| f.whole.clone())
+            .filter(|field| body[field.name()].eq_ignore_ascii_case(name.as_bytes()))
+            .map(HeaderField::whole)
             .filter(|whole| !self.removed.contains(whole))
             .collect();
         self.removed.extend_from_slice(&found);
@@ -274,6 +273,20 @@ impl Envelope {
     /// The header fields, found when first asked for.
     pub fn headers(&self) -> &HeaderIndex {
         self.headers.get_or_init(|| HeaderIndex::scan(self.body.as_slice()))
+    }
+
+    /// A note of the message.
+    pub fn note(&self, key: &str) -> Option<&[u8]> {
+        self.notes.get(key)
+    }
+
+    /// Sets a note of the message; an empty value removes it.
+    ///
+    /// # Errors
+    /// When key, value or their number exceed the limits, or the memory for messages in flight is used up.
+    pub fn set_note(&mut self, key: &str, value: &[u8]) -> Result<(), NoteRefused> {
+        let body = &mut self.body;
+        self.notes.set_where_room(key, value, MAX_MAIL_NOTE, |bytes| body.has_room_for_notes(bytes))
     }
 
     /// Number of pieces of the message as it is to be stored.

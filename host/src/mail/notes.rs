@@ -6,12 +6,14 @@
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     notes: Vec<(String, Vec<u8>)>,
+    /// Of all keys and values.
+    bytes: usize,
 }
 
 impl Notes {
     /// None yet.
     pub const fn new() -> Self {
-        Self { notes: Vec::new() }
+        Self { notes: Vec::new(), bytes: 0 }
     }
 
     /// The value of a note.
@@ -24,17 +26,35 @@ impl Notes {
     /// # Errors
     /// When key, value or their number exceed the limits.
     pub fn set(&mut self, key: &str, value: &[u8], most: usize) -> Result<(), NoteRefused> {
-        if key.is_empty() || key.len() > MAX_KEY || value.len() > most {
+        self.set_where_room(key, value, most, |_| true)
+    }
+
+    /// The same where there is room for all of them: told how many bytes they would be.
+    pub(super) fn set_where_room(
+        &mut self,
+        key: &str,
+        value: &[u8],
+        most: usize,
+        has_room: impl FnOnce(usize) -> bool,
+    ) -> Result<(), NoteRefused> {
+        let place = self.notes.iter().position(|(k, _)| k == key);
+        let too_many = place.is_none() && !value.is_empty() && self.notes.len() >= MAX_NOTES;
+        if key.is_empty() || key.len() > MAX_KEY || value.len() > most || too_many {
             return Err(NoteRefused);
         }
-        let place = self.notes.iter().position(|(k, _)| k == key);
+        let size = |value: &[u8]| if value.is_empty() { 0 } else { key.len() + value.len() };
+        let before = place.map_or(0, |place| size(&self.notes[place].1));
+        let bytes = self.bytes - before + size(value);
+        if !has_room(bytes) {
+            return Err(NoteRefused);
+        }
+        self.bytes = bytes;
         match (place, value.is_empty()) {
             (Some(place), true) => {
                 self.notes.swap_remove(place);
             }
             (Some(place), false) => self.notes[place].1 = value.to_vec(),
             (None, true) => {}
-            (None, false) if self.notes.len() >= MAX_NOTES => return Err(NoteRefused),
             (None, false) => self.notes.push((key.to_owned(), value.to_vec())),
         }
         Ok(())
@@ -43,11 +63,13 @@ impl Notes {
     /// Forgets the notes whose key is not among those to be kept.
     pub fn retain(&mut self, kept: impl Fn(&str) -> bool) {
         self.notes.retain(|(key, _)| kept(key));
+        self.bytes = self.notes.iter().map(|(key, value)| key.len() + value.len()).sum();
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.notes.clear();
+        self.bytes = 0;
     }
 
     /// Bytes that stay when all is forgotten.
@@ -56,7 +78,7 @@ impl Notes {
     }
 }
 
-/// The note is too long, or there are too many.
+/// The note is too long, or there are too many, or no room for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoteRefused;
 
@@ -92,5 +114,30 @@ mod tests {
         assert_eq!(notes.set("one more", b"x", 9), Err(NoteRefused));
         assert_eq!(notes.set("", b"x", 9), Err(NoteRefused));
         assert_eq!(notes.set("0", &[0; 10], 9), Err(NoteRefused));
+    }
+
+    #[test]
+    fn room_is_asked_for_what_all_of_them_take() {
+        let mut notes = Notes::default();
+        let asked = std::cell::Cell::new(None);
+        let mut set = |key: &str, value: &[u8], fine: bool| {
+            asked.set(None);
+            let set = notes.set_where_room(key, value, 9, |bytes| {
+                asked.set(Some(bytes));
+                fine
+            });
+            (set.is_ok(), asked.get())
+        };
+        assert_eq!(set("ab", b"123", true), (true, Some(5)));
+        assert_eq!(set("c", b"1", true), (true, Some(7)));
+        assert_eq!(set("ab", b"123456789", false), (false, Some(13)));
+        assert_eq!(set("ab", b"1234567890", true), (false, None));
+        assert_eq!(set("ab", b"1", true), (true, Some(5)));
+        assert_eq!(set("none", b"", true), (true, Some(5)));
+        assert_eq!(set("ab", b"", true), (true, Some(2)));
+        notes.retain(|_| true);
+        assert_eq!((notes.bytes, notes.get("c")), (2, Some(&b"1"[..])));
+        notes.clear();
+        assert_eq!(notes.bytes, 0);
     }
 }

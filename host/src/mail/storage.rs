@@ -95,12 +95,17 @@ impl Share {
 
     /// Takes more until it is so many bytes; `false` when they cannot be had.
     pub(super) fn grow_to(&mut self, bytes: u64) -> bool {
-        let more = bytes.saturating_sub(self.bytes);
-        let fine = more == 0 || self.budget.take(more);
-        if fine {
-            self.bytes += more;
+        bytes <= self.bytes || self.change_to(bytes)
+    }
+
+    /// Takes more, or gives back, until it is so many bytes; `false` when they cannot be had.
+    pub(super) fn change_to(&mut self, bytes: u64) -> bool {
+        if bytes > self.bytes && !self.budget.take(bytes - self.bytes) {
+            return false;
         }
-        fine
+        self.budget.used.fetch_sub(self.bytes.saturating_sub(bytes), Ordering::Relaxed);
+        self.bytes = bytes;
+        true
     }
 }
 
@@ -123,6 +128,9 @@ mod tests {
         assert!(!other.grow_to(41) && !budget.has_room(1));
         drop(one);
         assert!(other.grow_to(100));
+        assert!(other.change_to(30) && other.grow_to(10));
+        assert_eq!(budget.used(), 30, "only a change makes it less");
+        assert!(!other.change_to(101) && other.change_to(99));
         drop(other);
         assert_eq!(budget.used(), 0);
     }

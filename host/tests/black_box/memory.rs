@@ -169,6 +169,34 @@ fn beyond_max_memory_mail_is_deferred_and_everything_recovers() {
     daemon.stop();
 }
 
+/// A large message goes to a file; what processors make of it is memory all the same.
+#[test]
+fn notes_and_long_headers_count_as_bodies_do() {
+    let daemon = Setup::chain("HeadersParser|Compressor|MailDir")
+        .top("max_memory", 256 << 10)
+        .top("spool_threshold", 32 << 10)
+        .start();
+    let mut client = daemon.client();
+    // Sixteen thousand fields in 64 KiB.
+    let reply = client.mail("a@example.com", &TO, &format!("{}\r\nx\r\n", "a:\r\n".repeat(16_384)));
+    assert!(reply.starts_with("452 4.3.1 "), "{reply}");
+    daemon.log().wait_for("message not kept: max_memory is used up");
+    // Six bits in each byte, so that two thirds are left of it.
+    let mut state = 1_u32;
+    let mut letter = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'0' + (state >> 26) as u8)
+    };
+    let line = |letter: &mut dyn FnMut(usize) -> char| (0..70).map(letter).collect::<String>();
+    let lines: Vec<_> = (0..8000).map(|_| line(&mut letter) + "\r\n").collect();
+    let reply = client.mail("a@example.com", &TO, &format!("\r\n{}", lines.concat()));
+    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    daemon.log().wait_for("not compressed: ");
+    let reply = client.mail("a@example.com", &TO, "Subject: x\r\n\r\nx\r\n");
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    daemon.stop();
+}
+
 #[track_caller]
 fn clients_are_still_heard(client: &mut Client) {
     client.expect("RSET", "250 ");

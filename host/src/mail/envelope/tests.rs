@@ -37,7 +37,7 @@ fn a_new_message_knows_nothing_of_the_last() {
         envelope.push_hash("h") && envelope.set_queued_id("id") && envelope.add_header("X", "1")
     );
     assert!(envelope.set_delivery_header("A: b\r\n"));
-    envelope.notes.set("n", b"1", 9).unwrap();
+    envelope.set_note("n", b"1").unwrap();
     assert_eq!(envelope.remove_header("subject"), 1);
 
     envelope.begin("", "", "", "");
@@ -45,7 +45,7 @@ fn a_new_message_knows_nothing_of_the_last() {
     assert_eq!(stored(&envelope), "");
     assert_eq!((envelope.subject(), envelope.hashes().len(), envelope.queued_id()), (None, 0, ""));
     assert_eq!((envelope.recipients().len(), envelope.headers().fields().len()), (0, 0));
-    assert_eq!(envelope.notes.get("n"), None);
+    assert_eq!(envelope.note("n"), None);
 }
 
 #[test]

@@ -14,9 +14,7 @@ use guerrilla_plugin_abi::{
 };
 
 use super::instance;
-use crate::mail::{
-    ChosenReply, Client, Envelope, MAX_MAIL_NOTE, MAX_SESSION_NOTE, Notes, SessionId, Transaction,
-};
+use crate::mail::{ChosenReply, Client, Envelope, MAX_SESSION_NOTE, SessionId, Transaction};
 
 /// The table that goes with every transaction.
 pub(super) static TABLE: TxnVt_Ref = TxnVt_Ref(VALUE.static_as_prefix());
@@ -211,8 +209,8 @@ extern "C" fn bytes<'a>(
         let bytes = match field {
             BytesField::BODY => (index == 0).then_some(body),
             BytesField::PIECE => envelope.piece(index),
-            BytesField::HEADER_NAME => header().map(|h| &body[h.name.clone()]),
-            BytesField::HEADER_VALUE => header().map(|h| &body[h.value.clone()]),
+            BytesField::HEADER_NAME => header().map(|h| &body[h.name()]),
+            BytesField::HEADER_VALUE => header().map(|h| &body[h.value()]),
             _ => None,
         };
         bytes.map_or(RNone, |bytes| RSome(bytes.into()))
@@ -226,12 +224,12 @@ extern "C" fn note<'a, 'k>(
 ) -> ROption<RSlice<'a, u8>> {
     shielded(RNone, || {
         let Transaction { client, envelope, .. } = shared(ctx);
-        let notes = match scope {
-            Scope::MAIL => &envelope.notes,
-            Scope::SESSION => &client.notes,
-            _ => return RNone,
+        let value = match scope {
+            Scope::MAIL => envelope.note(key.as_str()),
+            Scope::SESSION => client.notes.get(key.as_str()),
+            _ => None,
         };
-        notes.get(key.as_str()).map_or(RNone, |value| RSome(value.into()))
+        value.map_or(RNone, |value| RSome(value.into()))
     })
 }
 
@@ -257,15 +255,18 @@ extern "C" fn set_note<'a, 'k, 'v>(
         if RESERVED.iter().any(|prefix| key.as_str().starts_with(prefix)) {
             return Status::BAD_VALUE;
         }
-        let txn = exclusive(ctx);
-        let (notes, most): (&mut Notes, usize) = match scope {
+        let (txn, key, value) = (exclusive(ctx), key.as_str(), value.as_slice());
+        let set = match scope {
             // SAFETY: as in `change`.
-            Scope::MAIL => (&mut unsafe { &mut (*txn).envelope }.notes, MAX_MAIL_NOTE),
-            // SAFETY: as in `change`; the client's notes are another field of the same transaction.
-            Scope::SESSION => (unsafe { &mut (*txn).client.notes }, MAX_SESSION_NOTE),
+            Scope::MAIL => unsafe { &mut (*txn).envelope }.set_note(key, value),
+            Scope::SESSION => {
+                // SAFETY: as in `change`; the client's notes are another field of the same transaction.
+                let notes = unsafe { &mut (*txn).client.notes };
+                notes.set(key, value, MAX_SESSION_NOTE)
+            }
             _ => return Status::UNSUPPORTED,
         };
-        taken(notes.set(key.as_str(), value.as_slice(), most).is_ok())
+        taken(set.is_ok())
     })
 }
 
