@@ -4,10 +4,13 @@
 //! of five million lines costs seconds of this thread: small pieces are gathered, large ones go straight through.
 //!
 //! *Limits*: what gathers them is [`ROOM`] or one of the thread's kept buffers, and is charged to the daemon's budget. Where
-//! the budget has nothing left, each piece is written by itself.
+//! the budget has nothing left, each piece is written by itself. The last part of the file system is left alone ([`leaves_room`]):
+//! where the spool shares it with maildirs or logs, bodies that are refused in the end are not to stop these as well.
 
 use std::fs::File;
 use std::io::{self, Write};
+
+use nix::sys::statvfs::fstatvfs;
 
 use super::mapped::Mapped;
 use super::rooms;
@@ -20,6 +23,8 @@ pub(super) struct Spool {
     length: u64,
     gathered: Vec<u8>,
     share: Share,
+    /// At this length the room of the file system is looked at again.
+    look_at: u64,
 }
 
 impl Spool {
@@ -27,7 +32,8 @@ impl Spool {
     pub(super) fn new(storage: &Storage) -> io::Result<Self> {
         let file = tempfile::tempfile_in(&storage.dir)?;
         let share = Share::none_of(&storage.budget);
-        Ok(Self { file, length: 0, gathered: Vec::new(), share })
+        leaves_room(&file)?;
+        Ok(Self { file, length: 0, gathered: Vec::new(), share, look_at: LOOK_EVERY })
     }
 
     /// Bytes that have been appended.
@@ -38,6 +44,10 @@ impl Spool {
     /// Appends a piece. That there is no room for it on the disk may be noticed at a later piece only.
     pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.length += bytes.len() as u64;
+        if self.length >= self.look_at {
+            leaves_room(&self.file)?;
+            self.look_at = self.length + LOOK_EVERY;
+        }
         let large = bytes.len() >= LARGE;
         if large || self.gathered.len() + bytes.len() > ROOM {
             self.write_gathered()?;
@@ -79,6 +89,27 @@ impl Spool {
         true
     }
 }
+
+/// Whether the file system has room beyond what is to be left, for those who are no superusers.
+fn leaves_room(file: &File) -> io::Result<()> {
+    let system = fstatvfs(file)?;
+    let bytes = |blocks: u64| blocks.saturating_mul(system.fragment_size());
+    let least = LEFT_FREE.min(bytes(system.blocks()) / LEFT_PART);
+    if bytes(system.blocks_available()) < least {
+        let why = format!("less than {} KiB are free, which are left to others", least >> 10);
+        return Err(io::Error::new(io::ErrorKind::StorageFull, why));
+    }
+    Ok(())
+}
+
+/// Bytes that are left free: enough for logs and the mail that is being filed meanwhile.
+const LEFT_FREE: u64 = 64 << 20;
+
+/// Of a small file system, this part of all is enough.
+const LEFT_PART: u64 = 20;
+
+/// Bytes between two looks at what is free.
+const LOOK_EVERY: u64 = 4 << 20;
 
 /// Bytes that are gathered at most.
 const ROOM: usize = 16 * 1024;
