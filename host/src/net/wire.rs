@@ -45,6 +45,11 @@ impl Wire {
         }
     }
 
+    /// How many bytes have been read since the last time that came to nothing: what they were wrapped in, if it was encrypted.
+    pub(super) fn take_idle_bytes(&mut self) -> usize {
+        self.tls.as_mut().map_or(0, |tls| tls.take_idle_bytes())
+    }
+
     /// Writes what the socket takes without waiting, ordinarily all of it with one system call; how much. The rest is for
     /// [`Wire::write_all`] and for nothing else (see [`TlsSession::write_now`]).
     pub(super) fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -20,6 +20,8 @@ pub(super) struct Inlet<'a> {
     unread: Range<usize>,
     /// The socket has given less than there was room for: there is no more.
     is_dry: bool,
+    /// Bytes that have been fetched.
+    taken: usize,
 }
 
 impl Inlet<'_> {
@@ -27,12 +29,17 @@ impl Inlet<'_> {
     pub(super) fn lend<R>(socket: &Socket, use_it: impl FnOnce(&mut Inlet<'_>) -> R) -> R {
         FETCHED.with_borrow_mut(|fetched| {
             fetched.resize(AT_ONCE, 0);
-            use_it(&mut Inlet { socket, fetched, unread: 0..0, is_dry: false })
+            use_it(&mut Inlet { socket, fetched, unread: 0..0, is_dry: false, taken: 0 })
         })
     }
 
     pub(super) fn socket(&self) -> &Socket {
         self.socket
+    }
+
+    /// How much has been fetched by now.
+    pub(super) fn taken(&self) -> usize {
+        self.taken
     }
 
     /// Whether rustls has got all that was fetched.
@@ -57,6 +64,7 @@ impl Inlet<'_> {
             Ok(bytes) => {
                 self.is_dry = bytes < most;
                 self.unread = 0..bytes;
+                self.taken += bytes;
                 Ok(true)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -21,6 +21,8 @@ pub(crate) struct TlsSession {
     /// Bytes of the caller's that are encrypted already though [`TlsSession::write_now`] has not counted them as
     /// written: the caller will hand them in again.
     encrypted: usize,
+    /// Bytes of records that have come to nothing that is read, since [`TlsSession::take_idle_bytes`].
+    idle_bytes: usize,
 }
 
 impl TlsSession {
@@ -34,7 +36,7 @@ impl TlsSession {
             Socket::Tcp(stream) => acceptor.accept(stream).await?.into_inner().1,
             Socket::Unix(stream) => acceptor.accept(stream).await?.into_inner().1,
         };
-        Ok(Self { rustls, encrypted: 0 })
+        Ok(Self { rustls, encrypted: 0, idle_bytes: 0 })
     }
 
     /// What the handshake has agreed on.
@@ -73,7 +75,18 @@ impl TlsSession {
     /// Reads what is there; 0 at the end, be it announced (`close_notify`) or not: the session below minds that no message
     /// is cut short.
     pub(crate) fn try_read(&mut self, socket: &Socket, room: &mut [u8]) -> io::Result<usize> {
-        Inlet::lend(socket, |inlet| self.read(inlet, room))
+        Inlet::lend(socket, |inlet| {
+            let read = self.read(inlet, room);
+            let filled = read.as_ref().copied().unwrap_or(0);
+            self.idle_bytes += inlet.taken().saturating_sub(filled);
+            read
+        })
+    }
+
+    /// Bytes that were work and nothing to read. A client may send nothing but changes of keys, each a hundred times the work of
+    /// a byte of a mail.
+    pub(crate) fn take_idle_bytes(&mut self) -> usize {
+        std::mem::take(&mut self.idle_bytes)
     }
 
     fn read(&mut self, inlet: &mut Inlet<'_>, room: &mut [u8]) -> io::Result<usize> {
@@ -86,6 +99,10 @@ impl TlsSession {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 Err(error) if inlet.is_exhausted() && filled == 0 => return Err(error),
                 Err(_) if inlet.is_exhausted() => break,
+                // There may be no end of it: others have their turn first.
+                Err(error) if inlet.has_passed_on_all() && inlet.taken() >= AT_MOST => {
+                    return if filled > 0 { Ok(filled) } else { Err(error) };
+                }
                 Err(_) => {
                     let left = room.len() - filled;
                     if filled > 0 && left <= RECORD && inlet.has_passed_on_all() {
@@ -167,6 +184,9 @@ impl TlsSession {
         Ok(())
     }
 }
+
+/// Bytes of records for one read of the session's.
+const AT_MOST: usize = 64 * 1024;
 
 /// The socket as rustls writes it.
 struct Outlet<'a>(&'a Socket);
@@ -273,6 +293,28 @@ mod tests {
             let ((), heard) = tokio::join!(write, read);
             assert!(heard == sent, "room {room}, records of {records}: {} bytes", heard.len());
         }
+    }
+
+    #[tokio::test]
+    async fn one_read_is_bounded_however_little_is_in_the_records() {
+        let (mut wire, mut client) = connected().await;
+        let (socket, tls) = client.get_mut();
+        tls.set_buffer_limit(None);
+        (0..9000).for_each(|_| tls.writer().write_all(b"x").unwrap());
+        let mut records = Vec::new();
+        while tls.wants_write() {
+            tls.write_tls(&mut records).unwrap();
+        }
+        socket.writable().await.unwrap();
+        let sent = socket.try_write(&records).unwrap();
+        assert!(sent > 150_000, "only {sent} of {} bytes are on their way", records.len());
+        wire.readable().await.unwrap();
+        wire.take_idle_bytes();
+        let read = wire.try_read(&mut vec![0; 1 << 16]).unwrap();
+        let idle = wire.take_idle_bytes();
+        assert!(read > 100 && read + idle <= 100_000, "{read} and {idle} bytes in one read");
+        assert!(idle > 20 * read, "{read} and {idle} bytes");
+        assert_eq!(wire.take_idle_bytes(), 0);
     }
 
     #[tokio::test]
