@@ -94,8 +94,8 @@ impl Model {
             Part::Malformed { octets } => {
                 self.say(&format!("BDAT {} FIRST", octets.len()), &[501]);
                 self.stream.extend_from_slice(octets);
-                // It spoils the message if there is one.
-                self.open.take_if(|open| open.recipients > 0);
+                // It spoils the message, though nobody may be to have it yet.
+                self.open = None;
             }
             Part::NoSize => self.say("BDAT LAST", &[501]),
             Part::Noop => self.say("NOOP", &[250]),
@@ -119,6 +119,8 @@ impl Model {
         self.say(&format!("BDAT {size}{}", if last { " last" } else { "" }), &[]);
         self.stream.extend_from_slice(octets);
         let Some(open) = self.open.as_mut().filter(|open| open.recipients > 0) else {
+            // Of one that has others behind it, nobody is to get the rest.
+            self.open.take_if(|_| !last);
             return self.codes.push(503);
         };
         let times = if self.lmtp && last { open.recipients } else { 1 };

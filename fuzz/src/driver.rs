@@ -109,6 +109,7 @@ impl Driver {
                 open.body.extend_from_slice(bytes);
             }
             Step::Close(reason) => self.close(reason),
+            Step::Flush => assert!(!self.written.is_empty(), "nothing to write"),
             Step::Pause(time) => assert!(!time.is_zero() && time <= MAX_ERROR_DELAY),
             Step::Reset => {
                 assert!(self.open.take().is_some(), "a reset without a transaction");

@@ -12,6 +12,7 @@
 //!                        └── Session::answer ◀─┼─────────────────────────────────────────┘
 //!                                              ├─ Body(bytes)    append to the body
 //!                                              ├─ Reset          drop envelope and body
+//!                                              ├─ Flush          write, go on
 //!                                              ├─ Pause(time)    write, wait, go on
 //!                                              ├─ StartTls       write, handshake, tls_done
 //!                                              ├─ NeedInput      write, read more
@@ -59,7 +60,9 @@
 //!         Step::Body(bytes) => body.extend_from_slice(bytes),
 //!         Step::Reset => body.clear(),
 //!         Step::Close(_) => break,
-//!         Step::NeedInput | Step::Pause(_) | Step::StartTls => unreachable!("not in this dialogue"),
+//!         Step::Flush | Step::NeedInput | Step::Pause(_) | Step::StartTls => {
+//!             unreachable!("not in this dialogue")
+//!         }
 //!     }
 //! }
 //! assert_eq!(body, b"Subject: hi\r\n\r\nHello.\r\n");

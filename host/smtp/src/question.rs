@@ -16,6 +16,8 @@ pub enum Step<'a> {
     Body(&'a [u8]),
     /// Write what is in `out`, then close the connection.
     Close(CloseReason),
+    /// A lot has been said: write what is in `out`, then call again. Whoever only calls again has replies pile up.
+    Flush,
     /// Nothing more can be done with this input: write `out`, then read more behind what is left.
     NeedInput,
     /// Write `out`, wait this long without reading, then call again.

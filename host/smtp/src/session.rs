@@ -33,6 +33,8 @@ pub struct Session {
     state: State,
     /// How the client has introduced itself.
     hello: Option<HelloVerb>,
+    /// An XCLIENT was accepted: whatever is no XCLIENT comes from the one who is spoken for.
+    spoken_for: bool,
     /// The greeting was 554: nothing but QUIT is served (RFC 5321 3.1).
     refused: bool,
     transaction: Option<Transaction>,
@@ -61,6 +63,7 @@ impl Session {
             peer,
             state: State::Opening,
             hello: None,
+            spoken_for: false,
             refused: false,
             transaction: None,
             transactions: 0,
@@ -108,6 +111,9 @@ impl Session {
         loop {
             if let Some(step) = self.owed(out) {
                 return (used, step);
+            }
+            if used > 0 && out.len() > MOST_SAID {
+                return (used, Step::Flush);
             }
             let waiting = self.waiting();
             let (taken, step) = self.advance(&input[used..], out, commands);
@@ -337,6 +343,10 @@ impl Session {
         self.reset_due |= self.transaction.take().is_some();
     }
 }
+
+/// Bytes of replies after which they are to be written before more is taken in: a reply to EHLO is thirty times as long as
+/// the shortest command, and a client need not read.
+const MOST_SAID: usize = 64 * 1024;
 
 /// A line that goes on for so long is no mistake any more.
 const SKIP_LIMIT: usize = 1 << 20;

@@ -81,8 +81,8 @@ async fn admit(
             return None;
         }
     };
-    let mut client = match introduce(&server, &arrival).await {
-        Ok(client) => client,
+    let (mut client, is_told) = match introduce(&server, &arrival).await {
+        Ok(introduced) => introduced,
         Err(why) => {
             tracing::warn!("{}: {}: closed: {why}", server.listener, arrival.peer());
             return None;
@@ -112,14 +112,15 @@ async fn admit(
     }
     let traits = PeerTraits {
         tls: client.tls.is_some(),
-        trusted_proxy: server.takes_proxy_commands_from(client.remote),
+        // Behind a PROXY header it is not the proxy who speaks, whatever address that says.
+        trusted_proxy: !is_told && server.takes_proxy_commands_from(client.remote),
     };
     let connection = Connection::open(server, arrival.wire, traits, number, permit);
     Some((connection, Box::new(Transaction::new(client))))
 }
 
-/// Who the client is: the peer, or whoever a trusted proxy speaks for.
-async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntroduction> {
+/// Who the client is: the peer, or whoever a trusted proxy speaks for; and whether one does.
+async fn introduce(server: &Server, arrival: &Arrival) -> Result<(Client, bool), NoIntroduction> {
     let mut client = Client::new(
         Arc::clone(&server.listener),
         Arc::clone(&server.host_name),
@@ -134,6 +135,7 @@ async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntro
         }
         _ => None,
     };
+    let is_told = told.is_some();
     if let Some(told) = told {
         client.notes = told.notes;
         if let Some((source, destination)) = told.addresses {
@@ -143,7 +145,7 @@ async fn introduce(server: &Server, arrival: &Arrival) -> Result<Client, NoIntro
     }
     #[cfg(test)]
     super::panics::trip(&client.remote_ip);
-    Ok(client)
+    Ok((client, is_told))
 }
 
 /// One place more than there are: the client hears 421 and tries again later, or elsewhere.

@@ -28,6 +28,7 @@ use super::stop::Ear;
 use super::wire::Wire;
 use crate::mail::Transaction;
 
+mod asking;
 mod greeting;
 mod saying;
 
@@ -60,6 +61,7 @@ enum Pending {
     Nothing,
     /// The pipeline's word.
     Answer(Phase),
+    Flush,
     Input,
     Pause(Duration),
     Handshake,
@@ -90,7 +92,8 @@ impl Connection {
             wire,
             alarm: Box::pin(tokio::time::sleep_until(patience.due(now))),
             patience,
-            progressed: false,
+            // Its time begins when it is listened to, not before the greeting.
+            progressed: true,
             received: 0,
             turn: 0,
             ear: Ear::default(),
@@ -138,21 +141,24 @@ impl Connection {
         }
         loop {
             let pending = self.advance(&mut buffers, &mut txn);
-            if self.server.shown.watchers.any()
-                && !matches!(pending, Pending::Nothing | Pending::Answer(_))
-            {
+            let waits = !matches!(pending, Pending::Nothing | Pending::Answer(_));
+            if (waits || buffers.output.len() > MOST_SAID) && self.server.shown.watchers.any() {
                 self.server.shown.watchers.said(&txn.client, &buffers.output);
+            }
+            if !waits
+                && buffers.output.len() > MOST_SAID
+                && let Err(ended) = Box::pin(self.flush(&mut buffers)).await
+            {
+                return (txn, ended);
             }
             let went = match pending {
                 Pending::Nothing => Ok(()),
                 Pending::Answer(phase) => {
-                    let told;
-                    let asking = pin!(self.dialogue.ask(phase, txn));
-                    (txn, told) = lending(&mut buffers, asking).await;
-                    buffers.have();
-                    self.session.answer(told.answer(), &mut buffers.output);
-                    Ok(())
+                    let went;
+                    (txn, went) = self.ask(phase, txn, &mut buffers).await;
+                    went
                 }
+                Pending::Flush => self.flush(&mut buffers).await,
                 Pending::Input => self.hear(&mut buffers).await,
                 Pending::Pause(delay) => Box::pin(self.pause(delay, &mut buffers)).await,
                 Pending::Handshake => Box::pin(self.start_tls(&mut buffers, &mut txn)).await,
@@ -187,6 +193,10 @@ impl Connection {
             taken += read;
             let Step::Body(bytes) = step else {
                 self.turn += read as u64 * COMMAND_WEIGHT;
+                // A body that is skipped comes at some rate as well.
+                if self.session.waiting() == Waiting::Body {
+                    self.received += read as u64;
+                }
                 break step;
             };
             self.received += bytes.len() as u64;
@@ -207,6 +217,7 @@ impl Connection {
                     Asking::Known(decided) => (Pending::Nothing, Some(decided)),
                 }
             }
+            Step::Flush => (Pending::Flush, None),
             Step::NeedInput => (Pending::Input, None),
             Step::Reset => {
                 txn.envelope.clear();
@@ -281,7 +292,9 @@ impl Connection {
             }
         }
         buffers.have();
-        match self.wire.try_read(buffers.room()) {
+        let read = self.wire.try_read(buffers.room());
+        self.turn += self.wire.take_idle_bytes() as u64 * IDLE_WEIGHT;
+        match read {
             Ok(0) => Err(Ended::ClientGone),
             Ok(read) => {
                 buffers.filled(read);
@@ -334,21 +347,6 @@ impl Connection {
     }
 }
 
-/// Has others use the buffers as long as the pipeline is asked, should it not answer at once: a hundred clients whose mails
-/// are being stored would hold a hundred of them.
-fn lending<T>(
-    buffers: &mut Buffers,
-    mut asking: Pin<&mut impl Future<Output = T>>,
-) -> impl Future<Output = T> {
-    poll_fn(move |cx| {
-        let told = asking.as_mut().poll(cx);
-        if told.is_pending() {
-            buffers.lend();
-        }
-        told
-    })
-}
-
 /// Bytes of a body after which others have their turn: a millisecond or two. Of its own accord tokio lets a socket that is always
 /// readable be read 128 times, which is 8 MiB.
 const TURN: u64 = 512 * 1024;
@@ -356,8 +354,14 @@ const TURN: u64 = 512 * 1024;
 /// How many bytes of a body are as much work as one of a command: a buffer full of `NOOP` is a turn of its own.
 const COMMAND_WEIGHT: u64 = 8;
 
+/// How many bytes of a body are as much work as one of a record of TLS in which there is none.
+const IDLE_WEIGHT: u64 = 16;
+
 /// How many bytes of a body are as much work as one piece of it, however small: a line that begins with a dot ends a piece.
 const PIECE_WEIGHT: u64 = 256;
+
+/// Bytes of replies that are written before more is asked: a client need not read them, and each would be kept.
+const MOST_SAID: usize = 32 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -335,19 +335,30 @@ fn remember(client: &mut Client, told: &Xforward<'_>) {
     }
 }
 
-/// XCLIENT from a trusted proxy: it speaks for somebody else, whom we take at its word from here on.
+/// XCLIENT from a trusted proxy: it speaks for somebody else, whom we take at its word from here on. What it says to be
+/// unavailable is not known; what was noted about the one before is forgotten.
 fn believe(client: &mut Client, told: &Xclient<'_>) {
-    let address = |old: Option<SocketAddr>, ip: Option<IpAddr>, port: Option<u16>| match (old, ip) {
-        (_, Some(ip)) => Some(SocketAddr::new(ip, port.unwrap_or(0))),
-        (Some(old), None) => Some(SocketAddr::new(old.ip(), port.unwrap_or_else(|| old.port()))),
-        (None, None) => None,
-    };
-    let ip = told.addr.as_ref().and_then(|a| a.value().copied());
-    let port = told.port.as_ref().and_then(|a| a.value().copied());
-    client.set_remote(address(client.remote, ip, port));
-    let local_ip = told.dest_addr.as_ref().and_then(|a| a.value().copied());
-    let local_port = told.dest_port.as_ref().and_then(|a| a.value().copied());
-    client.set_local(address(client.local, local_ip, local_port));
-    client.remote_name = told.name.as_ref().and_then(|name| name.value()).map(ToString::to_string);
+    client.set_remote(place(client.remote, &told.addr, &told.port));
+    client.set_local(place(client.local, &told.dest_addr, &told.dest_port));
+    // Who has another address has another name; a long XCLIENT may come in parts.
+    if told.addr.is_some() || told.name.is_some() {
+        let name = told.name.as_ref().and_then(|name| name.value());
+        client.remote_name = name.map(ToString::to_string);
+    }
     client.helo = told.helo.as_ref().and_then(|helo| helo.value()).map(ToString::to_string);
+    client.esmtp = false;
+    client.notes.retain(|key| key.starts_with("proxy."));
+}
+
+/// An address of which all, a part or nothing is told anew.
+fn place(
+    known: Option<SocketAddr>,
+    ip: &Option<Attribute<IpAddr>>,
+    port: &Option<Attribute<u16>>,
+) -> Option<SocketAddr> {
+    let port = port.as_ref().map(|port| port.value().copied().unwrap_or(0));
+    match ip {
+        Some(ip) => ip.value().map(|ip| SocketAddr::new(*ip, port.unwrap_or(0))),
+        None => known.map(|known| SocketAddr::new(known.ip(), port.unwrap_or(known.port()))),
+    }
 }

@@ -81,6 +81,11 @@ impl Patience {
         };
     }
 
+    /// No body is coming in any more; the next has a time of its own.
+    pub(super) fn body_is_over(&mut self) {
+        self.body = None;
+    }
+
     /// The earliest moment at which it may be over.
     pub(super) fn due(&self, now: Instant) -> Instant {
         let idle = self.progress + self.limits.idle;

@@ -10,6 +10,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use crate::config::ProxyProtocol;
 
@@ -22,9 +23,9 @@ pub(super) use header::{Introduction, Malformed};
 /// Why a connection from a proxy is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NoIntroduction {
-    /// A header is required and did not come.
+    /// A header is required and did not come, or has begun and did not end.
     #[error(
-        "no PROXY header within {0:?}: is the proxy set to send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on)? An AWS network load balancer sends it only after the client's first bytes, which in SMTP never come: set proxy_protocol_v2.client_to_server.header_placement=on_first_ack on its target group"
+        "no whole PROXY header within {0:?}: is the proxy set to send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on)? An AWS network load balancer sends it only after the client's first bytes, which in SMTP never come: set proxy_protocol_v2.client_to_server.header_placement=on_first_ack on its target group"
     )]
     Silence(Duration),
     /// The first bytes are something else, or half a header.
@@ -48,34 +49,40 @@ pub(super) async fn introduction(
         ProxyProtocol::Accept => ACCEPT_PATIENCE,
         ProxyProtocol::Require => REQUIRE_PATIENCE,
     };
-    match (tokio::time::timeout(patience, header(stream)).await, mode) {
-        (Ok(Ok(Some(header))), _) => Ok(Some(header.read()?)),
-        (Ok(Ok(None)), ProxyProtocol::Accept) => Ok(None),
-        (Ok(Ok(None)), _) => Err(Malformed.into()),
+    let mut header = Header::default();
+    let mut read = timeout(patience, read(stream, &mut header)).await;
+    let begun = !header.bytes().is_empty();
+    if read.is_err() && begun && mode == ProxyProtocol::Accept {
+        // There is one: taken for a client's own words, its second half would come before those of the client.
+        read = timeout(REQUIRE_PATIENCE, self::read(stream, &mut header)).await;
+    }
+    match (read, mode) {
+        (Ok(Ok(true)), _) => Ok(Some(header.read()?)),
+        (Ok(Ok(false)), ProxyProtocol::Accept) => Ok(None),
+        (Ok(Ok(false)), _) => Err(Malformed.into()),
         (Ok(Err(error)), _) => Err(error),
         // A client that connects directly waits for our greeting.
-        (Err(_), ProxyProtocol::Accept) => Ok(None),
-        (Err(_), _) => Err(NoIntroduction::Silence(patience)),
+        (Err(_), ProxyProtocol::Accept) if !begun => Ok(None),
+        (Err(_), _) => Err(NoIntroduction::Silence(REQUIRE_PATIENCE)),
     }
 }
 
-/// The header; `None` when the connection begins with something else, which is left in the socket.
-async fn header(stream: &TcpStream) -> Result<Option<Header>, NoIntroduction> {
-    let mut header = Header::default();
+/// Reads on; false when the connection begins with something else, which is left in the socket.
+async fn read(stream: &TcpStream, header: &mut Header) -> Result<bool, NoIntroduction> {
     let mut seen = [0; 512];
     loop {
         let there = stream.peek(&mut seen).await?;
         if there == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
-        let Some((ours, ends)) = header.part_of(&seen[..there]) else { return Ok(None) };
+        let Some((ours, ends)) = header.part_of(&seen[..there]) else { return Ok(false) };
         let read = match stream.try_read(&mut seen[..ours]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             read => read?,
         };
         header.push(&seen[..read])?;
         if ends && read == ours {
-            return Ok(Some(header));
+            return Ok(true);
         }
     }
 }

@@ -147,6 +147,9 @@ fn refusals_of_ours_reach_the_client() {
     client.expect("MAIL FROM:<a@example.com>", "250 ");
     client.expect("RCPT TO:<somebody@elsewhere.example>", "550 5.7.1 ");
     client.expect("RCPT TO:<test@example.test>", "250 2.1.5 ");
+    // From here on nginx passes on what the client says. It is not to be somebody else by its own words.
+    client.expect("RSET", "250 ");
+    client.expect("XCLIENT ADDR=192.0.2.8", "550 5.7.0 ");
     client.expect("QUIT", "221 ");
     daemon.stop();
 }

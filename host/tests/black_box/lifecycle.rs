@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid};
 use serde_json::json;
 
-use crate::support::{Client, Setup};
+use crate::support::{Client, Control, Setup};
 
 const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
@@ -211,4 +211,26 @@ fn a_client_that_is_made_to_wait_for_its_errors_is_let_go() {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.exit_code(), Some(0));
     assert!(begin.elapsed() < Duration::from_secs(20), "after {:?}", begin.elapsed());
+}
+
+#[test]
+fn what_is_pipelined_behind_a_message_begins_no_other_once_the_daemon_ends() {
+    let control = Control::new();
+    let mut daemon = Setup::chain("HoldsUntilTold|Header|MailDir").control(&control).start();
+    let mut client = daemon.client();
+    client.envelope("a@example.com", &["test@example.test"]);
+    client.expect("DATA", "354 ");
+    client.send(
+        "Subject: hello\r\n\r\nHello.\r\n.\r\n\
+         MAIL FROM:<a@example.com>\r\nRCPT TO:<test@example.test>\r\nDATA\r\n",
+    );
+    let waiting = control.waiting_in("held");
+    daemon.signal(Signal::SIGTERM);
+    daemon.log().wait_for("no longer listening");
+    drop(waiting);
+    client.expect_reply("250 2.0.0 ");
+    client.expect_reply("421 4.3.2 ");
+    client.expect_end();
+    assert_eq!(daemon.mails("test").len(), 1);
+    assert_eq!(daemon.exit_code(), Some(0));
 }

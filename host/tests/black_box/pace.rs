@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, PATIENCE, Setup};
+use crate::support::{Client, Control, Daemon, PATIENCE, Setup};
 
 const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
@@ -48,12 +48,27 @@ fn a_client_that_never_reads_is_cut_and_costs_no_memory() {
     let daemon = Setup::without_plugins().server("timeout", 1).start();
     drop(daemon.client());
     let before = daemon.usage().anonymous();
+    // The shortest reply, the longest without anybody being asked, and the longest.
+    let mut cut = 0;
+    for question in ["NOOP\r\n", "HELP\r\n", "EHLO x\r\n"] {
+        let deaf: Vec<TcpStream> = (0..8).map(|_| never_reads(&daemon, question)).collect();
+        let grown = daemon.usage().anonymous().saturating_sub(before);
+        assert!(grown < 4096, "{grown} KiB more for {} who do not read {question:?}", deaf.len());
+        cut += deaf.len();
+        daemon.log().wait_for_so_many(cut, "reason=TimedOut");
+    }
+    daemon.client().expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+/// Asks as long as the daemon reads. It stops reading when its replies find no room, and then nothing more can be sent.
+#[track_caller]
+fn never_reads(daemon: &Daemon, question: &str) -> TcpStream {
     let mut deaf = TcpStream::connect(daemon.address()).expect("the server listens");
-    deaf.set_write_timeout(Some(Duration::from_millis(300))).expect("a timeout");
+    deaf.set_write_timeout(Some(Duration::from_millis(100))).expect("a timeout");
     deaf.write_all(b"EHLO client.example\r\n").expect("the server reads");
-    let questions = "NOOP\r\n".repeat(10_000);
+    let questions = question.repeat(10_000);
     let mut sent = 0_u64;
-    // The daemon stops reading when its replies find no room, and then nothing more can be sent.
     loop {
         match deaf.write(questions.as_bytes()) {
             Ok(written) => sent += written as u64,
@@ -67,11 +82,7 @@ fn a_client_that_never_reads_is_cut_and_costs_no_memory() {
     }
     let kept = replies_kept(&deaf);
     assert!(kept > 0 && kept < 512 << 10, "the kernel keeps {kept} bytes of replies for it");
-    daemon.log().wait_for("reason=TimedOut");
-    let grown = daemon.usage().anonymous().saturating_sub(before);
-    assert!(grown < 2048, "{grown} KiB more after {sent} bytes");
-    daemon.client().expect("QUIT", "221 ");
-    daemon.stop();
+    deaf
 }
 
 /// Bytes that the kernel keeps for this client on the daemon's side: its queue to send, and what has arrived at ours.
@@ -178,5 +189,71 @@ fn a_session_ends_for_who_never_pauses_too() {
         assert!(begin.elapsed() < Duration::from_secs(20), "a session may last for ever");
     }
     daemon.log().wait_for("reason=TimedOut");
+    daemon.stop();
+}
+
+#[test]
+fn the_time_before_the_greeting_is_not_the_clients() {
+    let daemon = Setup::without_plugins().server("greet_delay", "2s").server("timeout", 1).start();
+    let mut client = Client::connect(daemon.address());
+    client.expect_reply("220 ");
+    assert!(!client.hears_within(Duration::from_millis(500)), "half of its time is left");
+    client.expect("EHLO client.example", "250");
+    client.expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+/// Half a minute is the time after which the rate of a body counts.
+#[test]
+fn neither_a_body_that_is_skipped_nor_our_own_time_is_too_slow() {
+    let control = Control::new();
+    let daemon = Setup::chain("HoldsUntilTold|Header|MailDir")
+        .control(&control)
+        .backend("gw_save_timeout", "60s")
+        .server("timeout", 120)
+        .start();
+    let mut refused = daemon.client();
+    refused.envelope("a@example.com", &["test@example.test"]);
+    refused.expect("DATA", "354 ");
+    refused.send("Subject: a\nb\r\n\r\n");
+    let mut pipelined = daemon.client();
+    pipelined.envelope("a@example.com", &["test@example.test"]);
+    pipelined.expect("DATA", "354 ");
+    pipelined.send(format!(
+        "{MESSAGE}.\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<test@example.test>\r\nDATA\r\n"
+    ));
+    let waiting = control.waiting_in("held");
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(34) {
+        refused.send("x".repeat(998) + "\r\n");
+        assert!(!refused.hears_within(Duration::from_secs(1)), "{}", refused.reply());
+    }
+    refused.expect(".", "550 5.5.2 ");
+    drop(waiting);
+    for reply in ["250 2.0.0 ", "250 2.1.0 ", "250 2.1.5 ", "354 "] {
+        pipelined.expect_reply(reply);
+    }
+    pipelined.send(format!("{MESSAGE}.\r\n"));
+    drop(control.waiting_in("held"));
+    pipelined.expect_reply("250 2.0.0 ");
+    assert_eq!(daemon.mails("test").len(), 2);
+    daemon.stop();
+}
+
+#[test]
+fn what_has_been_said_is_not_kept_back_while_a_message_is_being_stored() {
+    let control = Control::new();
+    let daemon = Setup::chain("HoldsUntilTold|Header|MailDir").control(&control).start();
+    let mut client = daemon.client();
+    client.send(format!(
+        "FOO\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<test@example.test>\r\nBDAT {} LAST\r\n{MESSAGE}",
+        MESSAGE.len()
+    ));
+    let waiting = control.waiting_in("held");
+    for reply in ["500 5.5.1 ", "250 2.1.0 ", "250 2.1.5 "] {
+        client.expect_reply(reply);
+    }
+    drop(waiting);
+    client.expect_reply("250 2.0.0 ");
     daemon.stop();
 }

@@ -29,10 +29,40 @@ fn a_trusted_proxy_speaks_for_its_client() {
         (&settled["remote_ip"], &settled["remote_name"], &settled["helo"]),
         (&json!("192.0.2.7"), &json!("client.example.org"), &json!("client.example.org"))
     );
+    // From here on it is the client that speaks: nginx passes on what that says, unread.
+    proxy.expect("XCLIENT ADDR=192.0.2.8", "550 5.7.0 ");
+    proxy.expect("QUIT", "221 ");
     // The chain of the connection is asked again about the one who is spoken for.
+    let mut proxy = daemon.client();
     proxy.expect("XCLIENT ADDR=192.0.2.66", "554 Not you");
     proxy.expect("EHLO client.example.org", "503 5.5.1 ");
     proxy.expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+#[test]
+fn who_is_not_known_is_nobody_else() {
+    let daemon = Setup::chain("HeadersParser|Header|MailDir|Recorder")
+        .server("xclient_on", true)
+        .server("xforward_on", true)
+        .start();
+    let mut proxy = daemon.client();
+    proxy.expect("XFORWARD ADDR=198.51.100.1 IDENT=OLD", "250 ");
+    proxy.expect("XCLIENT ADDR=192.0.2.66 NAME=first.test", "220 ");
+    // In parts, as a long one has to be: what is not said again stays.
+    proxy.expect("XCLIENT PORT=25 HELO=first.test", "220 ");
+    proxy.expect("XCLIENT ADDR=[UNAVAILABLE] NAME=[TEMPUNAVAIL]", "220 ");
+    proxy.expect("EHLO second.test", "250");
+    let reply = proxy.mail("a@example.com", &["test@example.test"], MESSAGE);
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    let mail = &daemon.mails("test")[0];
+    assert!(!mail.contains("192.0.2.66") && !mail.contains("127.0.0.1"), "{mail}");
+    let records = daemon.records();
+    let settled = records.iter().rfind(|record| record["what"] == "settled").expect("a mail");
+    assert_eq!(
+        (&settled["remote_ip"], &settled["remote_name"], &settled["xforward"]),
+        (&json!(""), &json!(null), &json!({}))
+    );
     daemon.stop();
 }
 

@@ -15,6 +15,7 @@ impl Session {
         let State::Asked(pending) = self.state else { return };
         match answer {
             Answer::Disconnect(reply) => {
+                self.say_for_others(pending, reply, out);
                 return self.close_with(reply, CloseReason::Disconnected, out);
             }
             // RFC 5321 3.8: 421 announces that the connection closes.
@@ -51,6 +52,7 @@ impl Session {
                 match refusal(answer) {
                     None => {
                         self.hello = None;
+                        self.spoken_for = true;
                         self.state = State::Opening;
                     }
                     Some(reply) => self.say(reply, out),
@@ -161,6 +163,16 @@ impl Session {
                     self.accepted(answer, &replies::OK, out);
                 }
             }
+        }
+    }
+
+    /// RFC 2033 4.2 also holds for the last words: all recipients but one get theirs here. 421 is said once, it stands for whatever
+    /// is open.
+    fn say_for_others(&self, pending: Pending, reply: &Reply<'_>, out: &mut Vec<u8>) {
+        let is_each =
+            self.settings.protocol == Protocol::Lmtp && matches!(pending, Pending::Message);
+        if is_each && reply.code() != 421 {
+            (1..self.recipients()).for_each(|_| self.say(reply, out));
         }
     }
 

@@ -90,24 +90,24 @@ impl Session {
         }
     }
 
-    /// A failed chunk spoils the message (RFC 3030 2): the transaction ends, so that the chunks that
-    /// are under way already get 503. Where there was no message yet, the mistake spoils nothing.
+    /// A failed chunk spoils the message (RFC 3030 2): the transaction ends, so that the chunks that are under way already get
+    /// 503. Where nobody was to have it, only a chunk with others behind it does: whoever is accepted before those would get
+    /// a message without its beginning.
     fn chunk_refused(&mut self, reply: &Reply<'static>, last: bool, out: &mut Vec<u8>) {
-        if self.recipients() == 0 {
-            return if self.follows_refusal(Verb::Bdat) {
-                self.say(reply, out);
-            } else {
-                self.error(reply, out);
-            };
-        }
-        if last {
+        let is_for_nobody = self.recipients() == 0;
+        let spoils = self.transaction.is_some() && !(last && is_for_nobody);
+        if is_for_nobody && !self.follows_refusal(Verb::Bdat) {
+            self.error(reply, out);
+        } else if last && !is_for_nobody {
             self.refuse_message(reply, out);
         } else {
             self.say(reply, out);
         }
-        self.transaction = None;
-        self.mail_refused = true; // the chunks under way are excused
-        self.reset_due = true;
+        if spoils {
+            self.transaction = None;
+            self.mail_refused = true; // the chunks under way are excused
+            self.reset_due = true;
+        }
     }
 
     /// The answer at the end of a message that a rule of the protocol has spoilt.

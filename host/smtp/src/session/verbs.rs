@@ -30,6 +30,9 @@ impl Session {
             return None;
         }
         let Command { verb, argument } = Command::parse(line);
+        // A proxy that has told who its client is may pass on what that one says, unread (nginx does behind RCPT): a client must
+        // not be whoever it likes by an XCLIENT of its own.
+        self.peer.trusted_proxy &= !self.spoken_for || verb == Some(Verb::Xclient);
         let limit = verb.map_or(LINE_LIMIT, |verb| verb.line_limit(&self.settings));
         if line.len() + 2 > limit {
             self.error(&replies::LINE_TOO_LONG, out);

@@ -249,6 +249,44 @@ fn without_enhanced_codes_no_reply_has_one() {
     }
 }
 
+/// A client that need not read says a few bytes, and has hundreds kept for it.
+#[test]
+fn replies_do_not_pile_up() {
+    let settings = Settings { help: true, max_errors: 0, ..Settings::default() };
+    let mut session = session(settings);
+    run(&mut session, b"EHLO a.test\r\n");
+    let input = b"HELP\r\n".repeat(20_000);
+    let (mut taken, mut flushed) = (0, 0);
+    loop {
+        let mut out = Vec::new();
+        let (used, step) = session.receive(&input[taken..], &mut out);
+        taken += used;
+        assert!(out.len() < 70_000, "{} bytes", out.len());
+        match step {
+            Step::Flush => flushed += 1,
+            Step::NeedInput => break,
+            step => panic!("{step:?}"),
+        }
+    }
+    assert_eq!(taken, input.len());
+    assert!(flushed > 10);
+}
+
+/// RFC 2033 4.2: one reply for each recipient, also where the last of them is the end.
+#[test]
+fn the_last_words_over_lmtp_are_for_each_recipient() {
+    let envelope =
+        b"LHLO a.test\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n";
+    for (code, times) in [(554, 2), (452, 2), (421, 1)] {
+        let settings = Settings { protocol: Protocol::Lmtp, ..Settings::default() };
+        let mut lmtp = session(settings);
+        run(&mut lmtp, envelope);
+        let said = answer(&mut lmtp, b".\r\n", Answer::Disconnect(&no(code)));
+        assert_eq!(said.matches(&format!("{code} ")).count(), times, "{said}");
+        assert_eq!(run(&mut lmtp, b"").1, "Close(Disconnected)");
+    }
+}
+
 #[test]
 fn xclient_asks_for_a_new_greeting() {
     let settings = Settings { xclient: true, ..Settings::default() };

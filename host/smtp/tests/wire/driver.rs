@@ -74,6 +74,7 @@ impl Driver {
                     self.open = None;
                     return;
                 }
+                Step::Flush => {}
                 Step::NeedInput => break,
                 Step::Pause(_) => self.pauses += 1,
                 Step::Reset => self.open = None,
