@@ -77,23 +77,41 @@ impl Listen {
         }
     }
 
-    /// Whether both cannot be bound at once.
+    /// Whether it is the same in another spelling, or all addresses of both families twice.
+    pub(super) fn is_again(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp { address: a, .. }, Self::Tcp { address: b, .. }) => {
+                a == b
+                    || (self.clashes_with(other)
+                        && a.ip().is_unspecified()
+                        && b.ip().is_unspecified())
+            }
+            _ => self.clashes_with(other),
+        }
+    }
+
+    /// Whether both cannot be bound at once: they are the same, or one of them is every address there is.
     pub(super) fn clashes_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Tcp { address: a, .. }, Self::Tcp { address: b, .. }) if a == b => true,
             (Self::Tcp { address: a, .. }, Self::Tcp { address: b, .. }) => {
-                a.port() != 0
-                    && a.port() == b.port()
-                    && ((self.is_dual_stack() && b.ip() == Ipv4Addr::UNSPECIFIED)
-                        || (other.is_dual_stack() && a.ip() == Ipv4Addr::UNSPECIFIED))
+                let is_one_port = a.port() != 0 && a.port() == b.port();
+                is_one_port && (self.takes_all_of(other) || other.takes_all_of(self))
             }
             (Self::Unix { path: a, .. }, Self::Unix { path: b, .. }) => a == b,
             _ => false,
         }
     }
 
-    fn is_dual_stack(&self) -> bool {
-        matches!(self, Self::Tcp { address, v6only: false } if address.ip() == Ipv6Addr::UNSPECIFIED)
+    /// Whether it listens on every address of the family of the other.
+    fn takes_all_of(&self, other: &Self) -> bool {
+        let (Self::Tcp { address, v6only }, Self::Tcp { address: of, .. }) = (self, other) else {
+            return false;
+        };
+        match address.ip() {
+            IpAddr::V4(ip) => ip == Ipv4Addr::UNSPECIFIED && of.is_ipv4(),
+            IpAddr::V6(ip) => ip == Ipv6Addr::UNSPECIFIED && (of.is_ipv6() || !v6only),
+        }
     }
 }
 
@@ -251,6 +269,11 @@ mod tests {
             (":25", "0.0.0.0:25", true),
             ("0.0.0.0:25", "[::]:25", true),
             ("0.0.0.0:0", "[::]:0", false),
+            ("127.0.0.1:25", ":25", true),
+            ("127.0.0.1:25", ":26", false),
+            ("127.0.0.1:25", "0.0.0.0:25", true),
+            ("[::1]:25", ":25", true),
+            ("[::1]:25", "0.0.0.0:25", false),
             ("unix:/a", "unix:/a", true),
             ("unix:/a", "unix:/b", false),
             ("unix:/a", ":25", false),
@@ -261,5 +284,7 @@ mod tests {
         }
         let v6 = Listen::Tcp { address: "[::]:25".parse().unwrap(), v6only: true };
         assert!(!v6.clashes_with(&"0.0.0.0:25".parse().unwrap()));
+        assert!(!v6.clashes_with(&"127.0.0.1:25".parse().unwrap()));
+        assert!(v6.clashes_with(&"[::1]:25".parse().unwrap()));
     }
 }

@@ -221,15 +221,18 @@ impl Config {
             }
             None => usual.allowed_hosts,
         };
+        let admin = admin::check(given(raw.admin_listen).as_deref(), findings);
         Self {
             servers: raw
                 .servers
                 .filter(|servers| !servers.is_empty())
-                .map_or(usual.servers, |servers| check_servers(servers, &log.target, findings)),
+                .map_or(usual.servers, |servers| {
+                    check_servers(servers, &log.target, admin.as_ref(), findings)
+                }),
             allowed_hosts,
             pid_file: given(raw.pid_file).map(PathBuf::from),
             log,
-            admin: admin::check(given(raw.admin_listen).as_deref(), findings),
+            admin,
             admin_show_bodies: raw.admin_show_bodies.unwrap_or(usual.admin_show_bodies),
             gateway: Gateway::check(raw.backend_config, findings),
             plugins_dir: given(raw.plugins_dir).map(PathBuf::from),
@@ -255,22 +258,46 @@ impl Config {
     }
 }
 
-fn check_servers(raw: Vec<RawServer>, log: &LogTarget, findings: &mut Findings) -> Vec<Server> {
+fn check_servers(
+    raw: Vec<RawServer>,
+    log: &LogTarget,
+    admin: Option<&Listen>,
+    findings: &mut Findings,
+) -> Vec<Server> {
     let places: Vec<_> = raw.iter().map(|server| server.at.clone()).collect();
     let servers: Vec<_> =
         raw.into_iter().map(|server| Server::check(server, log, findings)).collect();
+    // A listener that could not be read stands there as the default one.
+    let is_readable =
+        |index: &usize| !findings.has_error_at(&format!("{}.listen_interface", places[*index]));
+    let readable: Vec<usize> = (0..servers.len()).filter(is_readable).collect();
     for (later, server) in servers.iter().enumerate() {
-        let at = format!("{}.listen_interface", places[later]);
-        let earlier = servers[..later].iter().position(|s| s.listen.clashes_with(&server.listen));
-        // A listener that could not be read stands there as the default one.
-        if let Some(earlier) = earlier
-            && !findings.has_error_at(&at)
-            && !findings.has_error_at(&format!("{}.listen_interface", places[earlier]))
+        // Of two that take each other's addresses one may be switched off; the same one twice are two names of one server.
+        let clashes = |other: &Server| {
+            other.listen.is_again(&server.listen)
+                || (other.enabled && server.enabled && other.listen.clashes_with(&server.listen))
+        };
+        let mut earlier = readable.iter().filter(|earlier| **earlier < later);
+        if let Some(earlier) = earlier.find(|earlier| clashes(&servers[**earlier]))
+            && readable.contains(&later)
         {
-            let place = &places[earlier];
+            let place = &places[*earlier];
             findings.error(
-                at,
+                format!("{}.listen_interface", places[later]),
                 format!("{} is taken by {place}; each server needs its own", server.listen),
+            );
+        }
+    }
+    // Port 0 is another one each time.
+    let is_any =
+        |admin: &&Listen| matches!(admin, Listen::Tcp { address, .. } if address.port() == 0);
+    if let Some(admin) = admin.filter(|admin| !is_any(admin)) {
+        let clashes = |server: &Server| server.enabled && server.listen.clashes_with(admin);
+        if let Some(index) = readable.iter().find(|index| clashes(&servers[**index])) {
+            let place = &places[*index];
+            findings.error(
+                "admin_listen",
+                format!("{admin} is taken by {place}; it needs an address of its own"),
             );
         }
     }

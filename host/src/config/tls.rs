@@ -57,6 +57,16 @@ pub enum TlsMode {
     Always(KeyPair),
 }
 
+impl TlsMode {
+    /// The server's main pair.
+    pub(crate) fn pair(&self) -> Option<&KeyPair> {
+        match self {
+            Self::Off => None,
+            Self::StartTls(pair) | Self::Always(pair) => Some(pair),
+        }
+    }
+}
+
 /// The server's own certificate and key, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyPair {

@@ -19,10 +19,12 @@ pub enum StartError {
     #[error("{0}")]
     Chains(String),
     /// TLS is configured and cannot be had. Starting without it is no way out.
-    #[error("servers[{index}].tls.{source}")]
+    #[error("servers[{index}].tls.{pair}{source}")]
     Tls {
         /// Which server.
         index: usize,
+        /// Which of its pairs: nothing, or `certificates[0].`.
+        pair: String,
         /// Why.
         source: TlsError,
     },

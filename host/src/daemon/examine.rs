@@ -2,22 +2,22 @@
 //! writing or run, and a daemon that runs is not disturbed. Of a directory that files are to be made in, one is asked for:
 //! rights alone say nothing of a file system that has none (`/proc`) or is full. It has no name, or is gone at once.
 //!
-//! *Limits*: sockets are not tried. Nothing is known of what the code of a plugin would say of its settings.
+//! *Limits*: sockets are not bound, so nobody is told of an address that another program has. Nothing is known of what the code of a plugin would say of its settings.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod certificates;
+pub(super) mod files;
+pub(super) mod sockets;
 
-use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::unistd::{AccessFlags, faccessat};
+use std::path::Path;
 
 use super::plugins::{BUILT_IN, builtins, load_options};
 use super::prepare::{check_file_limit, check_spool};
 use crate::config::{Config, LogTarget, Problem};
-use crate::net::TlsError;
-use crate::net::tls::Acceptor;
 use crate::pipeline::{chains, survey};
 use crate::plugins::catalogue::{Offer, Offers};
 use crate::plugins::{Processor, check_runtime_dir, examine_dir};
+pub(super) use certificates::place_of;
+use files::{can_write, is_made_later};
 
 /// What is wrong with a configuration.
 #[derive(Default)]
@@ -26,31 +26,47 @@ pub(crate) struct Examination {
     pub(crate) problems: Vec<Problem>,
     /// These the operator should know.
     pub(crate) warnings: Vec<Problem>,
+    /// What has been looked at already.
+    done: Vec<String>,
 }
 
 /// A processor and where it comes from.
 pub(crate) type Offered = (Processor, String);
 
 impl Examination {
+    /// Looks at the sockets and the pid file that the daemon makes while it still is root, before the rest is looked at
+    /// as another user: those that are `wanted`.
+    pub(crate) fn ahead(
+        &mut self,
+        config: &Config,
+        known_wrong: &impl Fn(&str) -> bool,
+        wanted: impl Fn(&Path) -> bool,
+    ) {
+        let pid_file = config.pid_file.as_deref().filter(|path| wanted(path));
+        self.pid_file(pid_file, known_wrong);
+        self.servers_sockets(config, known_wrong, wanted);
+    }
+
     /// Looks at all of it but what is below a key that `known_wrong` says has been found wrong already: a default stands
     /// there, and says nothing.
-    pub(crate) fn of(config: &Config, known_wrong: impl Fn(&str) -> bool) -> Self {
-        let mut found = Self::default();
+    pub(crate) fn look(&mut self, config: &Config, known_wrong: &impl Fn(&str) -> bool) {
         for error in
             [check_file_limit(config), check_spool(config)].into_iter().filter_map(Result::err)
         {
-            found.problems.push(Problem::new("", error.to_string()));
+            self.problems.push(Problem::new("", error.to_string()));
         }
-        for (key, path) in
-            [("pid_file", &config.pid_file), ("plugins_crash_file", &config.plugins.crash_file)]
-        {
-            if let Some(path) = path.as_ref().filter(|_| !known_wrong(key)) {
-                found.file(key, path);
-            }
+        self.pid_file(config.pid_file.as_deref(), known_wrong);
+        let crash_file = config.plugins.crash_file.as_ref();
+        if let Some(path) = crash_file.filter(|_| !known_wrong("plugins_crash_file")) {
+            self.file("plugins_crash_file", path);
         }
-        found.logs(config, &known_wrong);
-        found.certificates(config, &known_wrong);
-        let offered = found.offered(config);
+        self.logs(config, known_wrong);
+        self.servers_sockets(config, known_wrong, |_| true);
+        if let Some(listen) = config.admin.as_ref().filter(|_| !known_wrong("admin_listen")) {
+            self.socket("admin_listen", listen);
+        }
+        self.certificates(config, known_wrong);
+        let offered = self.offered(config);
         // Without its plugins directory or its sections a good chain looks like a bad one.
         let keys = ["plugins_dir", "backend_config.processors"].map(str::to_owned);
         let chains = chains(&config.gateway).map(|(key, ..)| format!("backend_config.{key}"));
@@ -59,10 +75,24 @@ impl Examination {
             let present = offered.iter().map(|(processor, origin)| Offer { processor, origin });
             let offers = Offers { present: present.collect(), absent: &[], safe_mode: false };
             let survey = survey(&config.gateway, &offers);
-            found.problems.extend(survey.problems);
-            found.warnings.extend(survey.warnings);
+            self.problems.extend(survey.problems);
+            self.warnings.extend(survey.warnings);
         }
-        found
+    }
+
+    fn pid_file(&mut self, path: Option<&Path>, known_wrong: &impl Fn(&str) -> bool) {
+        if let Some(path) = path.filter(|_| !known_wrong("pid_file") && self.is_new("pid_file")) {
+            self.file("pid_file", path);
+        }
+    }
+
+    /// Whether this is the first time that it is to be looked at.
+    fn is_new(&mut self, at: &str) -> bool {
+        let is_new = !self.done.iter().any(|done| done == at);
+        if is_new {
+            self.done.push(at.to_owned());
+        }
+        is_new
     }
 
     fn logs(&mut self, config: &Config, known_wrong: &impl Fn(&str) -> bool) {
@@ -98,21 +128,6 @@ impl Examination {
             self.warnings.push(Problem::new(at, message));
         } else {
             self.problems.push(Problem::new(at, message));
-        }
-    }
-
-    /// Files of a disabled server need not be there.
-    fn certificates(&mut self, config: &Config, known_wrong: &impl Fn(&str) -> bool) {
-        for (index, server) in
-            config.servers.iter().enumerate().filter(|(_, server)| server.enabled)
-        {
-            let at = format!("servers[{index}].tls");
-            if known_wrong(&at) {
-                continue;
-            }
-            if let Err(error) = Acceptor::open(&server.tls, &server.listen.to_string()) {
-                self.problems.push(tls_problem(&at, &error));
-            }
         }
     }
 
@@ -158,78 +173,4 @@ pub(crate) fn offered(config: &Config) -> Result<(Vec<Offered>, Vec<Problem>), V
             .extend(manifest.processors.into_iter().map(|processor| (processor, origin.clone())));
     }
     Ok((offered, examined.warnings.into_iter().map(about_it).collect()))
-}
-
-/// An error about TLS begins with the key, unless it is about several.
-fn tls_problem(at: &str, error: &TlsError) -> Problem {
-    let text = error.to_string();
-    match text.split_once([' ', ':']) {
-        Some((key, message)) if !matches!(error, TlsError::Settings(_)) => {
-            Problem::new(format!("{at}.{key}"), message.trim_start())
-        }
-        _ => Problem::new(at, text),
-    }
-}
-
-/// Whether a file can be opened for writing, and made if it is not there.
-fn can_write(path: &Path) -> Result<(), String> {
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => Err("it is a directory".to_owned()),
-        Ok(_) => may(path, AccessFlags::W_OK).map_err(|errno| errno.desc().to_owned()),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let directory = match path.parent() {
-                Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-                _ => PathBuf::from("."),
-            };
-            let wrong = |why: &str| format!("directory {}: {why}", directory.display());
-            may(&directory, AccessFlags::W_OK | AccessFlags::X_OK)
-                .map_err(|errno| wrong(errno.desc()))?;
-            tempfile::tempfile_in(&directory)
-                .map(drop)
-                .map_err(|error| wrong(&format!("no file can be made there: {error}")))
-        }
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-/// Whether a directory is not there because it is there only while the service runs.
-fn is_made_later(directory: &Path) -> bool {
-    ["/run", "/var/run"].iter().any(|run| directory.starts_with(run)) && !directory.exists()
-}
-
-/// What the process may do, by the rights that it acts with.
-fn may(path: &Path, access: AccessFlags) -> nix::Result<()> {
-    faccessat(AT_FDCWD, path, access, AtFlags::AT_EACCESS)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    #[test]
-    fn what_can_be_written_is_told_without_writing() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = |name: &str| dir.path().join(name);
-        fs::write(path("there"), "").unwrap();
-        assert_eq!(can_write(&path("there")), Ok(()));
-        assert_eq!(can_write(&path("new")), Ok(()));
-        assert!(!path("new").exists());
-        assert_eq!(can_write(dir.path()), Err("it is a directory".to_owned()));
-        let nowhere = path("no/log");
-        let why = can_write(&nowhere).unwrap_err();
-        assert!(why.ends_with("no: No such file or directory"), "{why}");
-        assert!(can_write(&path("there/log")).is_err());
-        assert!(can_write(Path::new("/proc/version/x")).is_err());
-        // Root may write there, by the mode; files are not made there.
-        assert!(can_write(Path::new("/proc/log")).is_err());
-        let closed = path("closed");
-        fs::create_dir(&closed).unwrap();
-        fs::set_permissions(&closed, Permissions::from_mode(0o500)).unwrap();
-        // Root may.
-        let created = fs::write(closed.join("try"), "").is_ok();
-        assert_eq!(can_write(&closed.join("log")).is_ok(), created);
-    }
 }

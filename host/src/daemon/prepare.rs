@@ -1,7 +1,7 @@
 //! Everything of a configuration that can fail, made before anything of it is put to work: a start or a reload either
 //! happens as a whole or changes nothing.
 
-use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+use std::io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, StorageFull};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::available_parallelism;
@@ -9,11 +9,14 @@ use std::thread::available_parallelism;
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::error::StartError;
+use super::examine::files::directory;
+use super::examine::place_of;
+use super::examine::sockets::missing_directory;
 use super::plugins::PluginFiles;
 use crate::config::{self, Change, Config, ServerChange};
 use crate::mail::Storage;
 use crate::net::tls::Acceptor;
-use crate::net::{self, Claimed, Passed, Server, Sockets};
+use crate::net::{self, BindError, Claimed, Passed, Server, Sockets};
 use crate::observe::{Log, PreparedLog};
 use crate::pipeline::{Pipeline, assemble};
 
@@ -123,8 +126,9 @@ fn acceptor(
     let old = present.server(&server.listen).and_then(|server| server.tls());
     match old.filter(|old| old.is_current(&server.tls)) {
         Some(old) => Ok(Some(Arc::clone(old))),
-        None => Acceptor::open(&server.tls, &server.listen.to_string())
-            .map_err(|source| StartError::Tls { index, source }),
+        None => Acceptor::open(&server.tls, &server.listen.to_string()).map_err(|source| {
+            StartError::Tls { index, pair: place_of(&server.tls, &source), source }
+        }),
     }
 }
 
@@ -141,7 +145,7 @@ fn sockets(
     if let Some(claimed) = present.passed.claim(&server.listen, threads).map_err(refused)? {
         return Ok(Some(claimed));
     }
-    let sockets = net::bind(&server.listen, threads, &present.addresses).map_err(refused)?;
+    let sockets = bind(&server.listen, threads, &present.addresses).map_err(refused)?;
     Ok(Some(Claimed { sockets, lasting: false }))
 }
 
@@ -154,7 +158,7 @@ pub(crate) fn bind_ahead(
 ) -> Result<(), StartError> {
     for (index, server) in config.servers.iter().enumerate() {
         if server.enabled && !passed.has(&server.listen) && wanted(&server.listen) {
-            let sockets = net::bind(&server.listen, threads(), &[])
+            let sockets = bind(&server.listen, threads(), &[])
                 .map_err(|source| StartError::Bind { index, source })?;
             passed.add(&server.listen, sockets);
         }
@@ -169,9 +173,30 @@ pub(super) fn threads() -> usize {
 
 fn admin(config: &Config, present: &Present) -> Result<Option<Sockets>, StartError> {
     match config.admin.as_ref().filter(|_| config.admin != present.admin) {
-        Some(listen) => net::bind(listen, 1, &[]).map(Some).map_err(StartError::Admin),
+        Some(listen) => bind(listen, 1, &[]).map(Some).map_err(StartError::Admin),
         None => Ok(None),
     }
+}
+
+/// Of a Unix socket the system does not say what is missing: its directory, or the right to make files there.
+fn bind(
+    listen: &config::Listen,
+    threads: usize,
+    beside: &[SocketAddr],
+) -> Result<Sockets, BindError> {
+    net::bind(listen, threads, beside).map_err(|mut error| {
+        let config::Listen::Unix { path, .. } = listen else { return error };
+        let why = match error.source.kind() {
+            NotFound => missing_directory(path),
+            PermissionDenied if !path.exists() => {
+                Some(format!("directory {}: {}", directory(path).display(), error.source))
+            }
+            _ => None,
+        };
+        // Of a kind for which there is no hint: those are about ports.
+        error.source = why.map_or(error.source, std::io::Error::other);
+        error
+    })
 }
 
 /// Whether large messages have a place: it would be noticed with the first of them.

@@ -39,21 +39,33 @@ pub(crate) enum LandlockError {
     Refused(#[from] RulesetError),
 }
 
-/// Restricts this thread and all it starts, as configured; what there is to say about it.
+/// What has come of it.
+#[derive(Debug, Default)]
+pub(crate) struct Restricted {
+    /// Where files may still be written; none when nothing is restricted.
+    pub(crate) writable: Option<Vec<PathBuf>>,
+    /// What the operator should know.
+    pub(crate) note: Option<&'static str>,
+}
+
+/// Restricts this thread and all it starts, as configured.
 ///
 /// # Errors
 /// When it is required and cannot be had, or a listed path is not there.
 pub(crate) fn restrict(
     config: &Config,
     config_file: Option<&Path>,
-) -> Result<Option<String>, LandlockError> {
+) -> Result<Restricted, LandlockError> {
     let rights = &config.rights;
     if rights.landlock == Landlock::Off {
-        return Ok(None);
+        return Ok(Restricted::default());
     }
     let (read, all) = (AccessFs::from_read(KNOWN), AccessFs::from_all(KNOWN));
     let device = AccessFs::WriteFile | AccessFs::IoctlDev | read;
     let places = Places::of(config, config_file);
+    let mut writable = [&places.write[..], &rights.write].concat();
+    writable.sort();
+    writable.dedup();
     let ruleset = Ruleset::default().handle_access(all)?.create()?;
     // What the system may lack is passed over; what somebody has listed must be there.
     let status = ruleset
@@ -65,14 +77,18 @@ pub(crate) fn restrict(
         .add_rules(listed("landlock_write", &rights.write, all)?)?
         .restrict_self()?;
     match (status.ruleset, rights.landlock) {
-        (RulesetStatus::FullyEnforced, _) => Ok(None),
-        (RulesetStatus::PartiallyEnforced, _) => {
-            Ok(Some("landlock: this kernel restricts a part of what it is asked for".to_owned()))
+        (RulesetStatus::FullyEnforced, _) => {
+            Ok(Restricted { writable: Some(writable), note: None })
         }
+        (RulesetStatus::PartiallyEnforced, _) => Ok(Restricted {
+            writable: Some(writable),
+            note: Some("landlock: this kernel restricts a part of what it is asked for"),
+        }),
         (RulesetStatus::NotEnforced, Landlock::Require) => Err(LandlockError::NotOffered),
-        (RulesetStatus::NotEnforced, _) => {
-            Ok(Some("landlock: not offered by this kernel, nothing is restricted".to_owned()))
-        }
+        (RulesetStatus::NotEnforced, _) => Ok(Restricted {
+            writable: None,
+            note: Some("landlock: not offered by this kernel, nothing is restricted"),
+        }),
     }
 }
 

@@ -1,10 +1,12 @@
 //! `config check`: what it says of every config of the repository, that it says what `serve` says, and that it leaves
 //! no trace.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nix::unistd::{getegid, geteuid};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -77,6 +79,9 @@ fn sample(path: &Path) -> Setup {
         .replace("/run/guerrillad", &here(""))
         .replace("/var/run", &here(""))
         .replace("/var/log", &here(""))
+        .replace(r#""user": "guerrillad""#, &format!(r#""user": "{}""#, geteuid()))
+        .replace(r#""group": "mail""#, &format!(r#""group": "{}""#, getegid()))
+        .replace("/var/mail", &here(""))
         .replace(&"0".repeat(64), &digest);
     fs::write(dir.join("sample.json"), text).expect("our own directory");
     setup
@@ -224,4 +229,156 @@ fn a_directory_that_the_service_manager_makes() {
         lines[0].contains("warning: pid_file: ") && lines[0].contains("RuntimeDirectory"),
         "{lines:?}"
     );
+}
+
+/// The errors of `config check` without the file's name, for a setup that `serve` refuses, too.
+#[track_caller]
+fn refused_by_both(setup: Setup) -> Vec<String> {
+    let file = setup.write_config();
+    let (code, lines) = check(setup.dir(), &["-c", &file, "--plugins-dir", "plugins"]);
+    assert_eq!(code, Some(78), "{lines:?}");
+    let mark = format!("{file}: error: ");
+    let errors = lines.iter().filter_map(|line| line.strip_prefix(&mark)).map(str::to_owned);
+    let errors = errors.collect();
+    let mut serve = guerrillad(setup.dir(), ["serve", "-c", &file, "--plugins-dir", "plugins"]);
+    assert!(matches!(serve.exit_code(), Some(1 | 78)), "{}", serve.stderr.text());
+    errors
+}
+
+#[test]
+fn rights_and_sockets_that_cannot_be_had() {
+    let plain = Setup::without_plugins;
+    let unix = |setup: Setup| {
+        let path = format!("unix:{}/a.sock", setup.dir().display());
+        setup.server("listen_interface", path)
+    };
+    let nowhere = "cannot listen on unix:/nonexist/a: there is no directory /nonexist; make it";
+    for (setup, expected) in [
+        (plain().top("user", "nobodyx"), "user: there is no user \"nobodyx\" on this machine"),
+        (
+            plain().top("user", "root").top("group", "nobodyx"),
+            "group: there is no group \"nobodyx\" on this machine",
+        ),
+        (
+            unix(plain()).server("unix_owner", "nobodyx"),
+            "servers[0].unix_owner: there is no user \"nobodyx\" on this machine",
+        ),
+        (
+            unix(plain()).server("unix_owner", ":nobodyx"),
+            "servers[0].unix_owner: there is no group \"nobodyx\" on this machine",
+        ),
+        (
+            plain().server("listen_interface", "unix:/nonexist/a"),
+            format!("servers[0].listen_interface: {nowhere}").as_str(),
+        ),
+        (
+            plain().top("admin_listen", "unix:/nonexist/a"),
+            format!("admin_listen: {nowhere}").as_str(),
+        ),
+        (
+            plain()
+                .server("listen_interface", "127.0.0.1:24525")
+                .another_server(json!({ "is_enabled": true, "listen_interface": ":24525" })),
+            "servers[1].listen_interface: [::]:24525 is taken by servers[0]; each server needs its own",
+        ),
+        (
+            plain().server("listen_interface", ":24525").top("admin_listen", "127.0.0.1:24525"),
+            "admin_listen: 127.0.0.1:24525 is taken by servers[0]; it needs an address of its own",
+        ),
+    ] {
+        assert_eq!(refused_by_both(setup), [expected]);
+    }
+    let listed = plain().top("landlock", "auto").top("landlock_write", json!(["/nonexist"]));
+    let errors = refused_by_both(listed);
+    assert!(errors.len() == 1 && errors[0].starts_with("landlock_write: "), "{errors:?}");
+    assert!(errors[0].contains("/nonexist"), "{errors:?}");
+}
+
+/// `serve` says what is missing, where the system only says that something is.
+#[test]
+fn a_socket_in_a_directory_that_is_not_there() {
+    for (at, setup) in [
+        (
+            "servers[0].listen_interface",
+            Setup::without_plugins().server("listen_interface", "unix:/nonexist/a"),
+        ),
+        ("admin_listen", Setup::without_plugins().top("admin_listen", "unix:/nonexist/a")),
+    ] {
+        let (code, lines) = setup.refused();
+        let why = "cannot listen on unix:/nonexist/a: there is no directory /nonexist; make it";
+        assert_eq!((code, &lines[..]), (Some(1), &[format!("{at}: {why}")][..]));
+    }
+}
+
+/// What root may write another user may not.
+#[test]
+fn files_are_looked_at_as_the_user_that_the_daemon_becomes() {
+    if !geteuid().is_root() {
+        eprintln!("not root: nobody else can be become");
+        return;
+    }
+    let setup = Setup::without_plugins().top("user", "64242").top("group", "64243");
+    let dir = setup.dir().to_owned();
+    fs::set_permissions(&dir, Permissions::from_mode(0o755)).expect("our own directory");
+    let log = dir.join("smtp.log");
+    let errors = refused_by_both(setup.top("log_file", log.to_str().expect("UTF-8")));
+    let why = format!("directory {}: Permission denied", dir.display());
+    assert_eq!(errors, [format!("log_file: cannot write {}: {why}", log.display())]);
+    // What root does before it becomes that user is looked at as root; what the user cannot read is a warning.
+    let setup = Setup::without_plugins().top("user", "64242").top("group", "64243");
+    let dir = setup.dir().to_owned();
+    fs::set_permissions(&dir, Permissions::from_mode(0o755)).expect("our own directory");
+    let socket = dir.join("smtp.sock");
+    let setup = setup
+        .top("pid_file", dir.join("pid").to_str().expect("UTF-8"))
+        .server("listen_interface", format!("unix:{}", socket.display()));
+    let file = setup.write_config();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).expect("our own file");
+    let (code, lines) = check(&dir, &["-c", &file, "--plugins-dir", "plugins"]);
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert!(lines[0].contains("warning: reloads will be refused, "), "{lines:?}");
+    assert_eq!(lines[1..], [format!("{file}: ok")]);
+}
+
+#[test]
+fn certificates_out_of_their_time_and_pairs_that_are_none() {
+    let setup = Setup::without_plugins();
+    let write = |name: &str, text: String| {
+        let path = setup.dir().join(name);
+        fs::write(&path, text).expect("our own directory");
+        path.to_str().expect("UTF-8").to_owned()
+    };
+    let pair = |name: &str, until: i32| {
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let mut params = rcgen::CertificateParams::new([name.to_owned()]).expect("a name");
+        params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
+        let certificate = params.self_signed(&key).expect("a certificate");
+        let certificate = write(&format!("{name}.crt"), certificate.pem());
+        (certificate, write(&format!("{name}.key"), key.serialize_pem()))
+    };
+    let (old, old_key) = pair("old", 2020);
+    let (new, new_key) = pair("new", 2999);
+    let tls = |extra: &str| {
+        json!({
+            "start_tls_on": true, "public_key_file": new, "private_key_file": new_key,
+            "certificates": [{ "public_key_file": old, "private_key_file": extra }],
+        })
+    };
+    let setup = setup.server("tls", tls(&old_key));
+    let file = setup.write_config();
+    let (code, lines) = check(setup.dir(), &["-c", &file]);
+    let at = "servers[0].tls.certificates[0].public_key_file";
+    let warning = format!("{file}: warning: {at}: {old}: the certificate of ");
+    assert_eq!(code, Some(0), "{lines:?}");
+    assert!(lines.len() == 2 && lines[0].starts_with(&warning), "{lines:?}");
+    assert!(lines[0].ends_with(" has expired on 2020-01-01T00:00:00Z"), "{lines:?}");
+    let setup = setup.server("tls", tls(&new_key));
+    let file = setup.write_config();
+    let (code, lines) = check(setup.dir(), &["-c", &file]);
+    let at = "servers[0].tls.certificates[0].private_key_file";
+    let why = format!("{new_key} is not the key of the certificate in public_key_file {old}");
+    assert_eq!((code, &lines[..]), (Some(78), &[format!("{file}: error: {at}: {why}")][..]));
+    let (_, lines) = setup.refused();
+    assert_eq!(lines, [format!("{at} {why}")]);
 }

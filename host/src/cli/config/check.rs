@@ -1,5 +1,7 @@
 //! `check`: everything for which the daemon would refuse a config, all at once.
 
+mod rights;
+
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -45,7 +47,11 @@ impl Report {
         report.warnings.splice(0..0, notes);
         if let Some(mut config) = config {
             file.apply(&mut config);
-            let found = Examination::of(&config, |key| report.knows_wrong(key));
+            let mut found = Examination::default();
+            let known_wrong = |key: &str| report.knows_wrong(key);
+            let loads = report.problems.is_empty();
+            rights::take(&config, path.as_deref(), loads, &mut found, &known_wrong);
+            found.look(&config, &known_wrong);
             report.problems.extend(found.problems);
             report.warnings.extend(found.warnings);
         }

@@ -12,7 +12,7 @@ use crate::daemon::{Handover, PidFile, SocketKeeper, bind_ahead};
 use crate::net::Passed;
 use crate::service::activation::{ActivationError, handed_over};
 use crate::service::identity::{Identity, IdentityError, is_roots_alone};
-use crate::service::landlock::{LandlockError, restrict};
+use crate::service::landlock::{LandlockError, Restricted, restrict};
 use crate::service::manager::Manager;
 
 /// What the daemon is started on.
@@ -25,6 +25,8 @@ pub(super) struct Footing {
     pub(super) pid_file: Option<PidFile>,
     /// The user it has become.
     pub(super) has_become: Option<Identity>,
+    /// What it may do with files.
+    pub(super) restricted: Restricted,
     /// What the operator should know.
     notes: Vec<String>,
 }
@@ -58,11 +60,13 @@ pub(super) fn gain(config: &Config, config_file: Option<&Path>) -> Result<Footin
             "runs as root, and so do all plugins; name another user with the key user".to_owned(),
         );
     }
-    notes.extend(restrict(config, config_file)?);
+    let restricted = restrict(config, config_file)?;
+    notes.extend(restricted.note.map(str::to_owned));
     let keeper = manager
         .clone()
         .map(|manager| -> std::sync::Arc<dyn SocketKeeper> { std::sync::Arc::new(manager) });
-    Ok(Footing { manager, handover: Handover { passed, keeper }, pid_file, has_become, notes })
+    let handover = Handover { passed, keeper };
+    Ok(Footing { manager, handover, pid_file, has_become, restricted, notes })
 }
 
 /// A socket file in a directory of the user's is made by the user: root would give away, by a link, whatever lies there.
@@ -78,6 +82,10 @@ impl Footing {
     pub(super) fn tell(&self) {
         if let Some(identity) = &self.has_become {
             tracing::info!("has become {identity}");
+        }
+        if let Some(writable) = &self.restricted.writable {
+            let writable: Vec<_> = writable.iter().map(|path| path.display().to_string()).collect();
+            tracing::info!("landlock: restricted; writable: {}", writable.join(", "));
         }
         for note in &self.notes {
             tracing::warn!("{note}");

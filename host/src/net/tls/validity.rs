@@ -1,13 +1,32 @@
 //! Whether certificates are within their time.
 //!
 //! One that is not is used all the same: most clients do not look at the date, and mail that does not come for the sake of it
-//! is worse. But it is said, in time.
+//! is worse. But it is said, in time: in the log, and by `config check`.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use x509_cert::der::Decode;
+
+use super::Acceptor;
+use super::certificates::certificates;
+
+impl Acceptor {
+    /// What is wrong with the dates of all certificates that are in its files now, each with the file.
+    pub(crate) fn complaints_of_dates(&self, now: SystemTime) -> Vec<(&Path, String)> {
+        let pairs = [&self.pair].into_iter().chain(&self.tls.certificates);
+        let files = pairs.map(|pair| pair.certificate_chain.as_path());
+        // One that cannot be read any more has been told of by whoever has opened this.
+        let read =
+            files.map(|path| (path, certificates("public_key_file", path).unwrap_or_default()));
+        read.flat_map(|(path, chain)| {
+            let told = chain.iter().filter_map(|certificate| complaint(certificate, now));
+            told.map(|complaint| (path, complaint)).collect::<Vec<_>>()
+        })
+        .collect()
+    }
+}
 
 /// Says in the log what is wrong with the dates of a file's certificates.
 pub(super) fn warn_of_dates(key: &str, path: &Path, chain: &[CertificateDer<'_>], now: SystemTime) {

@@ -102,7 +102,10 @@ fn what_cannot_be_used_is_named_and_nothing_starts() {
     let (code, lines) = setup(tls(Mode::StartTls, &good, more)).refused();
     assert_eq!(
         (code, lines),
-        (Some(78), vec![format!("{at}.private_key_file {}: {no_file}", missing.display())])
+        (
+            Some(78),
+            vec![format!("{at}.certificates[0].private_key_file {}: {no_file}", missing.display())]
+        )
     );
     let more = json!({ "root_cas_file": &empty });
     let (code, lines) = setup(tls(Mode::StartTls, &good, more)).refused();
