@@ -35,7 +35,7 @@ use tokio::sync::oneshot;
 
 use crate::net::Sockets;
 pub(crate) use guard::FIELD;
-pub(crate) use reload::Request;
+pub(crate) use reload::{Reloaded, Request};
 pub(crate) use state::{Daemon, since_1970};
 pub(crate) use status::{Buckets, Counts, Server, Stage, Status};
 

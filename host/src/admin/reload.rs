@@ -16,7 +16,16 @@ use super::state::Daemon;
 pub(crate) struct Request(oneshot::Sender<Outcome>);
 
 /// What has changed, or the problems.
-type Outcome = Result<Vec<String>, String>;
+type Outcome = Result<Reloaded, String>;
+
+/// A reload that was done.
+#[derive(Debug, Default)]
+pub(crate) struct Reloaded {
+    /// What has changed.
+    pub(crate) changes: Vec<String>,
+    /// What is odd about the configuration, or takes no effect.
+    pub(crate) warnings: Vec<String>,
+}
 
 impl Request {
     /// Tells how it has ended.
@@ -43,7 +52,7 @@ impl Requests {
     }
 }
 
-/// 200 with the changes, 409 with the problems, 503 when nobody can do it.
+/// 200 with the changes and warnings, 409 with the problems, 503 when nobody can do it.
 pub(super) async fn reload(State(daemon): State<Daemon>) -> Response {
     let Some(sender) = daemon.requests.sender() else {
         let why = "the program that this daemon is part of reloads it itself\n";
@@ -55,7 +64,9 @@ pub(super) async fn reload(State(daemon): State<Daemon>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     }
     match outcome.await {
-        Ok(Ok(changes)) => Json(json!({ "done": true, "changes": changes })).into_response(),
+        Ok(Ok(Reloaded { changes, warnings })) => {
+            Json(json!({ "done": true, "changes": changes, "warnings": warnings })).into_response()
+        }
         Ok(Err(why)) => {
             let problems: Vec<&str> = why.lines().collect();
             let body = Json(json!({ "done": false, "problems": problems }));

@@ -11,6 +11,7 @@ mod footing;
 mod signals;
 
 use super::{CONFIG, ServeArgs, complain};
+use crate::admin::Reloaded;
 use crate::config::{Change, Config, ConfigError, Loaded, LogTarget, default_path};
 use crate::daemon::{Daemon, Ended, PidFile, PidFileError, PluginWatch, StartError};
 use crate::observe::Log;
@@ -209,7 +210,7 @@ struct Running<'a> {
 
 impl Running<'_> {
     /// Reads the configuration anew. What cannot be used changes nothing.
-    async fn reload(&mut self) -> Result<Vec<String>, String> {
+    async fn reload(&mut self) -> Result<Reloaded, String> {
         if let Some(manager) = &self.manager {
             manager.reloading();
         }
@@ -218,7 +219,13 @@ impl Running<'_> {
             for line in why.lines() {
                 tracing::error!("{line}");
             }
-            tracing::error!("not reloaded, everything stays as it was");
+            // Whoever is woken by this line alone is to see why.
+            let first = why.lines().next().unwrap_or_default();
+            let more = match why.lines().count() {
+                0 | 1 => String::new(),
+                several => format!(" (the first of {several} lines)"),
+            };
+            tracing::error!("not reloaded, everything stays as it was: {first}{more}");
         }
         self.tell_ready(outcome.as_ref().err().map(String::as_str));
         outcome
@@ -237,23 +244,22 @@ impl Running<'_> {
         manager.ready(&status);
     }
 
-    async fn try_reload(&mut self) -> Result<Vec<String>, String> {
+    async fn try_reload(&mut self) -> Result<Reloaded, String> {
         // The file may be on a disk that does not answer: signals are obeyed all the same.
         let args = self.args.clone();
         let read = task::spawn_blocking(move || configuration(&args)).await;
-        let (config, notes) = match read {
+        let (config, mut warnings) = match read {
             Ok(read) => self.usable(read)?,
             Err(lost) => {
                 return self.usable(Err(format!("the configuration was not read: {lost}")));
             }
         };
-        for note in notes {
-            tracing::warn!("{note}");
-        }
-        if config.rights != self.daemon.config().rights {
-            tracing::warn!(
-                "user, group, umask and landlock are settled at the start: another one takes effect with the next"
-            );
+        let changed = config.rights.changed_keys(&self.daemon.config().rights);
+        warnings.extend(changed.into_iter().map(|key| {
+            format!("{key}: settled at the start; the new value takes effect with the next one")
+        }));
+        for warning in &warnings {
+            tracing::warn!("{warning}");
         }
         let path = config.pid_file.clone();
         // Another name for the file that is locked already: it is the file that counts.
@@ -266,7 +272,8 @@ impl Running<'_> {
             Some(path) => Some(self.usable(PidFile::create(path))?),
             None => None,
         };
-        let changes = self.daemon.reload(config).await.map_err(|error| error.to_string())?;
+        let changes = self.daemon.reload(config).await;
+        let changes = changes.map_err(|error| error.to_string())?;
         if moved {
             self.pid_file = new;
         } else if let (true, Some(file), Some(path)) = (is_kept, &mut self.pid_file, path) {
@@ -277,7 +284,7 @@ impl Running<'_> {
             tracing::info!("{change}");
         }
         tracing::info!("reloaded, changes: {}", changes.len());
-        Ok(changes)
+        Ok(Reloaded { changes, warnings })
     }
 
     /// What the daemon is not even asked to take counts as a reload that it has refused.

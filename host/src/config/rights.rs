@@ -59,6 +59,22 @@ impl Rights {
         }
         rights
     }
+
+    /// The keys that say something else in another one.
+    pub(crate) fn changed_keys(&self, other: &Self) -> Vec<&'static str> {
+        let Self { user, group, umask, landlock, read, write } = other;
+        [
+            ("user", self.user != *user),
+            ("group", self.group != *group),
+            ("umask", self.umask != *umask),
+            ("landlock", self.landlock != *landlock),
+            ("landlock_read", self.read != *read),
+            ("landlock_write", self.write != *write),
+        ]
+        .into_iter()
+        .filter_map(|(key, differs)| differs.then_some(key))
+        .collect()
+    }
 }
 
 impl Landlock {

@@ -212,7 +212,7 @@ fn files_are_made_by_the_umask() {
     assert_eq!(mode & 0o777, 0o750);
     daemon.edit(|config| config["umask"] = "0077".into());
     daemon.reload().expect("reloaded");
-    daemon.log().wait_for("user, group, umask and landlock are settled at the start");
+    daemon.log().wait_for("WARN  umask: settled at the start; the new value takes effect with");
     daemon.stop();
 }
 

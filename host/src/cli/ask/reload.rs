@@ -66,6 +66,8 @@ struct Outcome {
     #[serde(default)]
     changes: Vec<String>,
     #[serde(default)]
+    warnings: Vec<String>,
+    #[serde(default)]
     problems: Vec<String>,
 }
 
@@ -78,9 +80,10 @@ fn by_admin(listen: &Listen) -> Result<Vec<String>, String> {
     let text = answer.text().map_err(|error| format!("admin_listen {listen}: {error}"))?;
     let outcome = serde_json::from_str::<Outcome>(&text);
     match (status, outcome) {
-        (200, Ok(Outcome { mut changes, .. })) => {
-            changes.push(format!("reloaded, changes: {}", changes.len()));
-            Ok(changes)
+        (200, Ok(Outcome { changes, warnings, .. })) => {
+            let end = format!("reloaded, changes: {}", changes.len());
+            let warnings = warnings.into_iter().map(|warning| format!("warning: {warning}"));
+            Ok(warnings.chain(changes).chain([end]).collect())
         }
         (409, Ok(Outcome { mut problems, .. })) => {
             problems.push("not reloaded, everything stays as it was".to_owned());

@@ -68,8 +68,29 @@ fn reload_tells_what_has_changed_or_why_nothing_has() {
         (Some(0), "config_change:new_config\nconfig_change:allowed_hosts\nreloaded, changes: 2\n"),
         "{output:?}"
     );
+    daemon.edit(|config| {
+        config["umask"] = "0077".into();
+        config["lisen"] = 1.into();
+    });
+    let file = daemon.config_file();
+    let output = command(&daemon, &["reload"]);
+    assert_eq!(
+        (output.status.code(), text(&output.stdout)),
+        (
+            Some(0),
+            format!(
+                "warning: {file}: lisen: unknown key, ignored\n\
+                 warning: umask: settled at the start; the new value takes effect with the next one\n\
+                 config_change:new_config\nreloaded, changes: 1\n"
+            )
+        )
+    );
     daemon.edit(|config| config["backend_config"]["save_process"] = "Nobody".into());
     let output = command(&daemon, &["reload"]);
+    // One line is enough to know why.
+    daemon.log().wait_for(
+        "ERROR not reloaded, everything stays as it was: backend_config.save_process: there is no processor \"Nobody\"",
+    );
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("Nobody"), "{said}");
