@@ -120,7 +120,8 @@ async fn live(
     // Before anything else: a signal that comes during the start must not be lost, nor kill.
     let mut signals =
         Signals::watch().map_err(|error| Failure { code: 1, why: format!("signals: {error}") })?;
-    let Footing { manager, handover, pid_file, .. } = footing;
+    let Footing { manager, handover, pid_file, restricted, .. } = footing;
+    let is_restricted = restricted.writable.is_some();
     let pid_file = match (pid_file, config.pid_file.as_deref()) {
         (None, Some(path)) => Some(PidFile::create(path)?),
         (pid_file, _) => pid_file,
@@ -136,12 +137,18 @@ async fn live(
             tracing::info!("{name} before it has begun to serve: ended");
             return Ok(());
         }
-        started = starting => started.map_err(|lost| StartError::Threads(lost.into()))??,
+        started = starting => {
+            let started = started.map_err(|lost| StartError::Threads(lost.into()))?;
+            started.map_err(|error| {
+                let Failure { code, why } = Failure::from(error);
+                Failure { code, why: with_hint(why, is_restricted) }
+            })?
+        }
     };
     let mut requests = daemon.reload_requests();
     tracing::info!("ready");
     tokio::spawn(watchdog::feed(manager.clone(), daemon.pulse()));
-    let mut running = Running { args, daemon, pid_file, manager };
+    let mut running = Running { args, daemon, pid_file, manager, is_restricted };
     running.tell_ready(None);
     let name = loop {
         let mut asked = None;
@@ -206,6 +213,8 @@ struct Running<'a> {
     daemon: Daemon,
     pid_file: Option<PidFile>,
     manager: Option<Manager>,
+    /// By landlock.
+    is_restricted: bool,
 }
 
 impl Running<'_> {
@@ -273,7 +282,7 @@ impl Running<'_> {
             None => None,
         };
         let changes = self.daemon.reload(config).await;
-        let changes = changes.map_err(|error| error.to_string())?;
+        let changes = changes.map_err(|error| self.explained(error.to_string()))?;
         if moved {
             self.pid_file = new;
         } else if let (true, Some(file), Some(path)) = (is_kept, &mut self.pid_file, path) {
@@ -285,6 +294,10 @@ impl Running<'_> {
         }
         tracing::info!("reloaded, changes: {}", changes.len());
         Ok(Reloaded { changes, warnings })
+    }
+
+    fn explained(&self, why: String) -> String {
+        with_hint(why, self.is_restricted)
     }
 
     /// What the daemon is not even asked to take counts as a reload that it has refused.
@@ -304,6 +317,18 @@ impl Running<'_> {
                 }
             }
         }
+    }
+}
+
+/// The system says the same of a file that landlock keeps from the process as of one whose mode does. Who says it may be a
+/// plugin, in words of its own: the hint is a line behind.
+fn with_hint(why: String, is_restricted: bool) -> String {
+    if is_restricted && why.contains("Permission denied") {
+        format!(
+            "{why}\nlandlock: is on, and refuses what no list has: what is to be written belongs into landlock_write, what is only read into landlock_read"
+        )
+    } else {
+        why
     }
 }
 

@@ -234,6 +234,8 @@ fn landlock_keeps_plugins_from_what_is_not_listed() {
             .top("plugins_runtime_dir", runtime.as_str())
             .backend("maildir_path", format!("{}/[user]", at(&mail)));
         let Some(daemon) = under_landlock(setup) else { return };
+        let restricted = daemon.log().wait_for("INFO  landlock: restricted; writable: ");
+        assert!(restricted.contains(&at(listed)), "{restricted}");
         let found = daemon.client().mail("a@example.com", &["test@example.test"], MESSAGE);
         assert!(found.starts_with(reply), "{found}");
         // All that the daemon does itself goes on: the configuration is read, plugin files are tried and loaded.
@@ -251,10 +253,14 @@ fn landlock_keeps_plugins_from_what_is_not_listed() {
     }
 }
 
+fn is_landlock_offered() -> bool {
+    let offered = fs::read_to_string("/sys/kernel/security/lsm");
+    !offered.is_ok_and(|list| !list.split(',').any(|name| name.trim() == "landlock"))
+}
+
 /// Starts it, if this kernel can do that at all. Then a refusal is told in one line, which is all that is to be seen.
 fn under_landlock(setup: Setup) -> Option<Daemon> {
-    let offered = fs::read_to_string("/sys/kernel/security/lsm");
-    if offered.is_ok_and(|list| !list.split(',').any(|name| name.trim() == "landlock")) {
+    if !is_landlock_offered() {
         let (code, lines) = setup.refused();
         assert_eq!(code, Some(78));
         assert!(lines.len() == 1 && lines[0].contains("does not offer it"), "{lines:?}");
@@ -262,6 +268,36 @@ fn under_landlock(setup: Setup) -> Option<Daemon> {
         return None;
     }
     Some(setup.start())
+}
+
+/// A maildir whose directory cannot be made keeps the daemon from starting: it says why.
+#[test]
+fn what_landlock_forbids_at_the_start_is_told() {
+    let mail = tempfile::tempdir().expect("a directory");
+    let setup = Setup::chain("Header|MailDir");
+    let runtime = setup.dir().join("runtime");
+    fs::create_dir(&runtime).expect("our own directory");
+    let runtime = runtime.to_str().expect("UTF-8").to_owned();
+    let setup = setup
+        .top("landlock", "auto")
+        .top("spool_dir", runtime.as_str())
+        .top("plugins_runtime_dir", runtime.as_str())
+        .backend("maildir_path", format!("{}/made/[user]", mail.path().display()));
+    if !is_landlock_offered() {
+        return;
+    }
+    let (code, lines) = setup.refused();
+    assert_eq!(code, Some(78), "{lines:?}");
+    assert!(
+        lines[0].contains("MailDir: cannot start: ") && lines[0].contains("denied"),
+        "{lines:?}"
+    );
+    assert!(
+        lines.len() == 2
+            && lines[1].starts_with("landlock: is on, ")
+            && lines[1].contains("landlock_write"),
+        "{lines:?}"
+    );
 }
 
 #[test]
