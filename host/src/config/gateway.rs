@@ -108,8 +108,37 @@ impl Gateway {
             secrets,
             settings: raw.settings,
         };
+        // What was found wrong stands there as its default.
+        let known = !["save_process", "log_received_mails"]
+            .iter()
+            .any(|key| findings.has_error_at(&path(key)));
+        if raw.log_received_mails.is_none()
+            && raw.has_members
+            && gateway.has_idle_debugger()
+            && known
+        {
+            findings.warn(
+                path("log_received_mails"),
+                "left out, which is false in a backend_config: Debugger logs no message; set it to true, or to false to say so",
+            );
+        }
         gateway.share_settings();
         gateway
+    }
+
+    /// Whether a chain names the Debugger for nothing: it neither logs, unless told to here, nor delays.
+    fn has_idle_debugger(&self) -> bool {
+        self.save.names.iter().any(|name| {
+            let section = self.section(name);
+            let processor = section.and_then(|section| section.uses.as_deref()).unwrap_or(name);
+            let is_set = |key: &str| {
+                self.settings.contains_key(key)
+                    || section.is_some_and(|section| section.settings.contains_key(key))
+            };
+            processor.eq_ignore_ascii_case("Debugger")
+                && !is_set("log_received_mails")
+                && !is_set("sleep_seconds")
+        })
     }
 
     /// The section that a chain means by a name.

@@ -34,8 +34,7 @@ impl Plugin for Debugger {
         "properties": {
             "log_received_mails": {
                 "type": "boolean",
-                "default": true,
-                "description": "Log sender, recipients, subject and size of each message"
+                "description": "Log sender, recipients, subject and size of each message. Default: true without a backend_config, else false"
             },
             "sleep_seconds": {
                 "type": "integer",

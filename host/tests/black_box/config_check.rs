@@ -382,3 +382,20 @@ fn certificates_out_of_their_time_and_pairs_that_are_none() {
     let (_, lines) = setup.refused();
     assert_eq!(lines, [format!("{at} {why}")]);
 }
+
+/// Whoever names it wants to see something.
+#[test]
+fn a_debugger_that_logs_nothing_is_told_of() {
+    let warning = "backend_config.log_received_mails: left out, which is false in a backend_config: Debugger logs no message; set it to true, or to false to say so";
+    for (value, warned) in [(json!(null), true), (json!(true), false), (json!(false), false)] {
+        let setup = Setup::without_plugins().backend("log_received_mails", value);
+        let file = setup.write_config();
+        let (code, lines) = check(setup.dir(), &["-c", &file]);
+        let expected = warned.then(|| format!("{file}: warning: {warning}"));
+        let expected: Vec<_> = expected.into_iter().chain([format!("{file}: ok")]).collect();
+        assert_eq!((code, lines), (Some(0), expected));
+        let daemon = setup.start();
+        assert_eq!(daemon.log().with(warning).len(), usize::from(warned));
+        daemon.stop();
+    }
+}

@@ -191,9 +191,11 @@ fn a_stale_config_is_migrated_and_the_changes_are_told() {
         }],
     });
     assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), expected);
-    assert_eq!(told.len(), 12, "{told:#?}");
-    let last = told.last().expect("a line");
-    assert!(last.contains("still to do: backend_config.save_process: left out"), "{last}");
+    assert_eq!(told.len(), 13, "{told:#?}");
+    for (line, key) in told[11..].iter().zip(["save_process", "log_received_mails"]) {
+        let expected = format!("still to do: backend_config.{key}: left out");
+        assert!(line.contains(&expected), "{line}");
+    }
 }
 
 #[test]

@@ -53,6 +53,35 @@ fn a_backend_config_with_anything_in_it_does_not_log_mails_unless_told() {
 }
 
 #[test]
+fn a_debugger_that_neither_logs_nor_delays_is_told_of() {
+    let is_told = |text: &str| {
+        let (_, warnings) = check(text).unwrap();
+        warnings.iter().any(|warning| warning.starts_with("backend_config.log_received_mails: "))
+    };
+    for (text, expected) in [
+        (r#"{"save_process":"Header|debugger"}"#, true),
+        (r#"{"save_process":"x","processors":{"x":{"use":"Debugger"}}}"#, true),
+        // The chain that nobody has written has it, too.
+        (r#"{"save_workers_size":1}"#, true),
+        (r#"{"save_process":"Header|MailDir"}"#, false),
+        (r#"{"save_process":"Debugger","log_received_mails":false}"#, false),
+        (r#"{"save_process":"Debugger","log_received_mails":true}"#, false),
+        (r#"{"save_process":"Debugger","sleep_seconds":3}"#, false),
+        (
+            r#"{"save_process":"x","processors":{"x":{"use":"Debugger","log_received_mails":true}}}"#,
+            false,
+        ),
+        (
+            r#"{"save_process":"Debugger|x","processors":{"x":{"use":"Debugger","sleep_seconds":3}}}"#,
+            true,
+        ),
+        ("null", false),
+    ] {
+        assert_eq!(is_told(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn every_key_is_taken_over() {
     let (gateway, warnings) = check(
         r#"{

@@ -61,7 +61,10 @@ impl Setup {
                     "listen_interface": "127.0.0.1:0",
                     "host_name": "mail.example.test",
                 }],
-                "backend_config": { "save_process": "HeadersParser|Header|Hasher|Debugger" },
+                "backend_config": {
+                    "save_process": "HeadersParser|Header|Hasher|Debugger",
+                    "log_received_mails": false,
+                },
             }),
             dir: dir.expect("a temporary directory"),
             flags: Vec::new(),
