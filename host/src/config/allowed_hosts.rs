@@ -122,6 +122,10 @@ impl AllowedHosts {
             }
         } else if let Some(address) = address_literal(entry) {
             self.addresses.insert(address);
+        } else if entry.len() > 1 && entry.starts_with('.') {
+            return Err(
+                "matches nothing: write \"*.example.com\" for all names below example.com, and \"example.com\" for itself",
+            );
         } else if entry == EVERYTHING || is_host(entry) {
             self.hosts.insert(entry.to_lowercase().into());
         } else if entry.starts_with('[') && entry.ends_with(']') {
@@ -273,6 +277,7 @@ mod tests {
             "[1.2.3]",
             "a@b",
             ".",
+            ".example.com",
         ]);
         let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
         let no_host = "is not a host name and matches nothing; a pattern needs a \"*\" to be one";
@@ -286,6 +291,7 @@ mod tests {
                 "allowed_hosts[5]: \"[127.0.0.*]\" is a class of characters and not an address: list each address by itself",
                 "allowed_hosts[6]: \"[1.2.3]\" is not an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]",
                 &format!("allowed_hosts[7]: \"a@b\" {no_host}"),
+                "allowed_hosts[9]: \".example.com\" matches nothing: write \"*.example.com\" for all names below example.com, and \"example.com\" for itself",
                 "allowed_hosts: \".\" allows every host only when no other host is listed; here it means nothing",
             ]
         );
