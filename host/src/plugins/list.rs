@@ -31,7 +31,8 @@ pub fn list(dir: &Path, taken_names: &[&str]) -> Result<Listing, ScanError> {
         }
         rows.push(row);
     }
-    for error in names::duplicates(&checked, taken_names, OnError::Fail) {
+    // Of two with one name neither is loaded, whatever plugins_on_error says.
+    for error in names::duplicates(&checked, taken_names, OnError::Skip) {
         let file = shown(error.path());
         rows.iter_mut().filter(|row| row.file == file).for_each(|row| row.refuse(&error));
     }

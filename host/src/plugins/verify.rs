@@ -45,14 +45,15 @@ pub fn load_file(file: &Path) -> Result<LoadedFile, LoadError> {
     check(file)?.copy(&PrivateDir::create(None)?, 0)?.load(0)
 }
 
-/// All that can be checked without running it. Symbolic links in its path are followed.
+/// All that can be checked without running it. Symbolic links on the way to its directory are followed; the file itself must
+/// not be one, as in a plugins directory.
 fn check(file: &Path) -> Result<Checked, LoadError> {
     let failed = |cause: Cause| cause.of(file, None);
-    let canonical = file.canonicalize().map_err(|source| failed(Cause::Read(source)))?;
-    let (Some(dir), Some(name)) = (canonical.parent(), canonical.file_name()) else {
-        return Err(failed(Cause::NotRegular));
-    };
-    let directory = Directory::open(dir)?;
+    // First, for a directory that is missing is a file that is missing here.
+    file.symlink_metadata().map_err(|source| failed(Cause::Read(source)))?;
+    let Some(name) = file.file_name() else { return Err(failed(Cause::NotRegular)) };
+    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let directory = Directory::open(dir.unwrap_or(Path::new(".")))?;
     directory.check_ownership()?;
     Checked::of(&directory.entry(name.to_owned()))
 }

@@ -1,6 +1,7 @@
 //! `guerrillad plugins`: what tries files, starts new ones, shows the order and measures.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -45,6 +46,19 @@ fn verify_without_a_config() {
     let said = succeeded(setup.dir(), &["verify", text(&file)]);
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(said, format!("plugin       hello-plugin {version}\nloads        yes\n"));
+}
+
+/// The daemon would refuse the link itself; a linked directory it takes.
+#[test]
+fn verify_takes_no_link_for_the_file_it_leads_to() {
+    let setup = Setup::without_plugins();
+    let file = installed(&setup, Plugin::Hello);
+    let link = setup.plugins_dir().join("link.so");
+    symlink(&file, &link).expect("our own directory");
+    let line = complaint(setup.dir(), &["verify", text(&link)], 1);
+    assert!(line.contains("link.so") && line.contains("is a symbolic link"), "{line}");
+    symlink(setup.plugins_dir(), setup.dir().join("linked")).expect("our own directory");
+    succeeded(setup.dir(), &["verify", "linked/libhello_plugin.so"]);
 }
 
 #[test]
@@ -185,6 +199,9 @@ fn new_writes_a_crate_that_builds_passes_its_test_and_loads() {
         let setup = Setup::without_plugins().backend("save_process", "HeadersParser|SizeCap");
         setup.backend("size_cap_max_recipients", most)
     };
+    // Where the Debian package, its unit and the container look for it.
+    let readme = fs::read_to_string(dir.join("README.md")).expect("written");
+    assert!(readme.contains("libsize_cap.so /usr/lib/guerrillad/plugins/ "), "{readme}");
     let (good, bad) = (setup_config(3), setup_config(0));
     let verify = ["verify", text(&file), "-c", &good.write_config()];
     let said = succeeded(setup.dir(), &verify);

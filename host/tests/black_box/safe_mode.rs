@@ -99,7 +99,10 @@ fn a_plugin_that_crashes_again_and_again_is_not_loaded_any_more() {
 
     let setup = with_record(chain, record);
     let config = setup.write_config();
-    for (expected, text) in [(0, "3 crashes forgotten"), (1, "is on record; there are: none")] {
+    for (expected, text) in [
+        (0, "3 crashes forgotten; the next start, or guerrillad reload, loads it"),
+        (1, "is on record; there are: none"),
+    ] {
         let args = ["plugins", "release", "misbehaving-plugin", "-c", &config];
         let mut process = guerrillad(setup.dir(), args);
         assert_eq!(process.exit_code(), Some(expected));

@@ -86,7 +86,7 @@ pub(super) enum Command {
     /// Let a plugin be tried again that has crashed the daemon.
     ///
     /// A file that has ended the daemon three times within ten minutes is in quarantine: it is not loaded, and chains that
-    /// name its processors defer. This forgets its crashes; the next start loads it. The record is the config's
+    /// name its processors defer. This forgets its crashes; the next start or reload loads it. The record is the config's
     /// plugins_crash_file.
     Release {
         /// Name of the plugin, as the log has it.

@@ -1,4 +1,4 @@
-//! `release`: forgets the crashes of a plugin, so that the next start loads it again.
+//! `release`: forgets the crashes of a plugin, so that it is loaded again.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,7 +38,9 @@ pub(super) fn run(name: &str, config: Option<PathBuf>) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(count) => {
-            say(format_args!("{name}: {count} crashes forgotten; the next start loads it"));
+            say(format_args!(
+                "{name}: {count} crashes forgotten; the next start, or guerrillad reload, loads it"
+            ));
             ExitCode::SUCCESS
         }
         Err(error) => {

@@ -107,17 +107,22 @@ fn a_directory() {
         .iter()
         .map(|row| row.problems.iter().map(|problem| problem.code).collect())
         .collect();
-    let expected: [&[&str]; 3] =
-        [&[], &["plugin.not_elf"], &["plugin.duplicate", "plugin.duplicate"]];
+    // Neither of two with one name is loaded.
+    let twice: &[&str] = &["plugin.duplicate", "plugin.duplicate"];
+    let expected: [&[&str]; 3] = [twice, &["plugin.not_elf"], twice];
     assert_eq!(codes, expected);
 
     let text = listing.to_string();
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some("PLUGIN        VERSION  API  STATE    PROCESSORS"));
-    assert_eq!(lines.next(), Some("hello-plugin  0.1.0    1.0  ok       Hello"));
+    let row = lines.next().expect("a row");
+    assert!(row.starts_with("hello-plugin  0.1.0    1.0  refused  /"), "{row}");
     assert!(lines.next().expect("a row").starts_with("?                           refused  /"));
 
     let json = serde_json::to_value(&listing).expect("JSON");
     assert_eq!(json[0]["processors"][0], "Hello");
     assert_eq!(json[1]["problems"][0]["code"], "plugin.not_elf");
+    let alone = Dirs::with(&[("a.so", hello())]);
+    let text = list(alone.plugins.path(), &["Header"]).expect("listed").to_string();
+    assert_eq!(text.lines().nth(1), Some("hello-plugin  0.1.0    1.0  ok     Hello"));
 }
