@@ -60,3 +60,42 @@ fn a_plugin_from_outside_is_loaded_and_run() {
     daemon.log().wait_for("hello to 2 recipients");
     daemon.stop();
 }
+
+/// The lines of the example's README, by which a copy of it is built.
+#[test]
+fn a_copy_of_the_plugin_in_c_builds_as_its_readme_says() {
+    let repository =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("there");
+    let readme = fs::read_to_string(repository.join("examples/c-plugin/README.md"));
+    let readme = readme.expect("the example is there");
+    let steps = readme.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next());
+    let steps: Vec<&str> = steps.expect("steps").lines().collect();
+    let [copying @ .., building] = &steps[..] else { panic!("{steps:?}") };
+    let setup = Setup::chain("Header|Forbidden|MailDir").backend("forbidden_word", "lottery");
+    let shell = |line: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-ec", line]).env("HOME", setup.dir()).current_dir(&repository);
+        let output = command.output().expect("a shell");
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    copying.iter().for_each(|line| shell(line));
+    assert_eq!(*building, "cd ~/my-plugin && cargo build --release");
+    let dir = setup.dir().join("my-plugin");
+    // What others have published is at hand without a network by this checkout's lock file.
+    fs::copy(repository.join("Cargo.lock"), dir.join("Cargo.lock")).expect("there");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--quiet", "--offline", "--message-format=json", "--target-dir"]);
+    command.arg(dir.join("target"));
+    let built = build_in(&dir, command);
+    let installed = setup.plugins_dir().join("libc_plugin.so");
+    fs::copy(&built["c_plugin"], &installed).expect("our own directory");
+    fs::set_permissions(&installed, Permissions::from_mode(0o644)).expect("our own file");
+    let daemon = setup.start();
+    let mail = |subject: &str| format!("Subject: {subject}\r\n\r\nHi.\r\n");
+    let to = ["test@example.test"];
+    let reply = daemon.client().mail("a@example.com", &to, &mail("a lottery"));
+    assert!(reply.starts_with("550 "), "{reply}");
+    let reply = daemon.client().mail("a@example.com", &to, &mail("a letter"));
+    assert!(reply.starts_with("250 2.0.0 "), "{reply}");
+    daemon.stop();
+}
