@@ -359,6 +359,8 @@ fn place(
     let port = port.as_ref().map(|port| port.value().copied().unwrap_or(0));
     match ip {
         Some(ip) => ip.value().map(|ip| SocketAddr::new(*ip, port.unwrap_or(0))),
-        None => known.map(|known| SocketAddr::new(known.ip(), port.unwrap_or(known.port()))),
+        None => {
+            known.map(|known| SocketAddr::new(known.ip(), port.unwrap_or_else(|| known.port())))
+        }
     }
 }

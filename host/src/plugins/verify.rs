@@ -53,7 +53,7 @@ fn check(file: &Path) -> Result<Checked, LoadError> {
     file.symlink_metadata().map_err(|source| failed(Cause::Read(source)))?;
     let Some(name) = file.file_name() else { return Err(failed(Cause::NotRegular)) };
     let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let directory = Directory::open(dir.unwrap_or(Path::new(".")))?;
+    let directory = Directory::open(dir.unwrap_or_else(|| Path::new(".")))?;
     directory.check_ownership()?;
     Checked::of(&directory.entry(name.to_owned()))
 }
