@@ -78,6 +78,9 @@ impl Daemon {
             return Some("no server is enabled, or the daemon is ending".to_owned());
         }
         let policy = self.policy.load();
+        if let Some(why) = policy.pipeline.deferred() {
+            return Some(why.to_owned());
+        }
         let stage = policy.pipeline.paused()?;
         Some(format!("{stage} has failed too often and is not called for now"))
     }

@@ -104,7 +104,7 @@ mod tests {
             let reply = reply.map(|(code, enhanced, text)| {
                 ChosenReply::new(code, enhanced, text).expect("a good one")
             });
-            refusal(&Decision { kind, reply })
+            refusal(&Decision { reply, ..Decision::bare(kind) })
         };
         assert_eq!(said(Kind::Accept, None), None);
         assert_eq!(said(Kind::Discard, Some((250, "", "thank you"))), None);

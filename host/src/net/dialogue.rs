@@ -282,7 +282,8 @@ fn saved(decision: Decision, txn: &mut Transaction) -> Told {
     }
     let each =
         txn.envelope.each_answered && txn.envelope.recipients().iter().any(|r| r.verdict.is_some());
-    let told = if accepted && each {
+    // A verdict on the message is one for all.
+    let told = if each && (accepted || decision.of_recipients) {
         Told::Each(each_recipient(&txn.envelope))
     } else if accepted && decision.reply.is_none() {
         Told::One(Decided::Reply(queued(txn.envelope.queued_id())))
@@ -302,7 +303,8 @@ fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
             Some((_, reply)) => (Kind::Accept, reply.clone()),
             None => (Kind::Accept, None),
         };
-        match Decided::from_decision(Decision { kind, reply: chosen }, recipient_rejected) {
+        let decision = Decision { reply: chosen, ..Decision::bare(kind) };
+        match Decided::from_decision(decision, recipient_rejected) {
             Decided::Accept => queued(envelope.queued_id()),
             Decided::Reply(reply) | Decided::Disconnect(reply) => reply,
         }

@@ -123,7 +123,7 @@ impl<'a> Maker<'a> {
         let mut stages = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::new();
         // Not shortened by what is not loaded: that may be what keeps the mail.
-        if self.survey.deferred.contains(&phase) {
+        if self.survey.deferred.iter().any(|deferred| deferred.phase == phase) {
             return stages;
         }
         for name in &spec.names {

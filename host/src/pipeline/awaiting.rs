@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use guerrilla_plugin_abi::{Event, Phase, Status};
 use tokio::task::JoinHandle;
 
+use super::chain::Pipeline;
+use super::retire::Running;
 use super::stage::{Answer, Lost, Stage};
 use crate::mail::Transaction;
 use crate::observe::Route;
@@ -26,6 +28,7 @@ pub(super) enum Answered {
 /// Waits for a stage that is being asked. Without a copy to go on with it waits for as long as it takes; the chain's
 /// deadline is another's business.
 pub(super) async fn answer(
+    pipeline: &Pipeline,
     stage: &Arc<Stage>,
     phase: Phase,
     asking: impl Future<Output = Answer> + Send + 'static,
@@ -44,7 +47,8 @@ pub(super) async fn answer(
         Err(_) => {
             let (session, name) = (copy.log_id(), stage.name());
             tracing::warn!(%session, "{name}: no answer within {share:.1?}: went on without it");
-            Route::spawn(undo(Arc::clone(stage), phase, asking, Instant::now()));
+            let late = Late { stage: Arc::clone(stage), _running: pipeline.keep(stage) };
+            Route::spawn(late.undo(phase, asking, Instant::now()));
             Ok(Answered::Late(copy))
         }
     }
@@ -56,26 +60,36 @@ fn share(deadline: Option<Instant>) -> Duration {
     left.unwrap_or_default() / 2
 }
 
-/// Waits for what comes too late, and has it undone.
-async fn undo(stage: Arc<Stage>, phase: Phase, asking: JoinHandle<Answer>, given_up: Instant) {
-    let Ok(Ok((mut txn, _))) = asking.await else { return };
-    let (session, name, late) = (txn.log_id(), stage.name(), given_up.elapsed());
-    tracing::warn!(
-        %session,
-        "{name}: answered {late:.1?} after the chain had gone on without it: undone"
-    );
-    if phase != Phase::SAVE || !stage.hears_the_end() {
-        return;
-    }
-    txn.outcome = Some(Status::DEFER);
-    txn.reply = None;
-    let told = if stage.awaits_settled() {
-        stage.settle(txn).await
-    } else {
-        stage.tell(Event::SETTLED, txn).await
-    };
-    if let Ok((txn, Err(why))) = told {
-        let session = txn.log_id();
-        tracing::warn!(%session, "{name}: settled: {why}");
+/// A stage that the chain has gone on without, and that has not returned.
+struct Late {
+    stage: Arc<Stage>,
+    /// Else a reload would stop it meanwhile: nothing comes behind `stop`.
+    _running: Option<Arc<Running>>,
+}
+
+impl Late {
+    /// Waits for what comes too late, and has it undone.
+    async fn undo(self, phase: Phase, asking: JoinHandle<Answer>, given_up: Instant) {
+        let Ok(Ok((mut txn, _))) = asking.await else { return };
+        let (stage, session, late) = (&self.stage, txn.log_id(), given_up.elapsed());
+        let name = stage.name();
+        tracing::warn!(
+            %session,
+            "{name}: answered {late:.1?} after the chain had gone on without it: undone"
+        );
+        if phase != Phase::SAVE || !stage.hears_the_end() {
+            return;
+        }
+        txn.outcome = Some(Status::DEFER);
+        txn.reply = None;
+        let told = if stage.awaits_settled() {
+            stage.settle(txn).await
+        } else {
+            stage.tell(Event::SETTLED, txn).await
+        };
+        if let Ok((txn, Err(why))) = told {
+            let session = txn.log_id();
+            tracing::warn!(%session, "{name}: settled: {why}");
+        }
     }
 }

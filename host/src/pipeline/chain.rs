@@ -10,6 +10,7 @@ use super::decision::{Decision, Kind};
 use super::retire::{Retiring, Running, millis};
 use super::run::{Inline, Run};
 use super::stage::Stage;
+use super::survey::Deferred;
 use crate::config::OnFailure;
 use crate::mail::{Timings, Transaction};
 use crate::observe::Route;
@@ -26,7 +27,7 @@ pub(crate) struct Pipeline {
     /// Where stages go that no pipeline has any more.
     pub(super) retiring: Arc<Retiring>,
     /// Questions that are answered 4xx without asking anybody, for one who is to be asked is not there.
-    pub(super) deferred: Vec<Phase>,
+    pub(super) deferred: Vec<Deferred>,
     /// For the save chain (`gw_save_timeout`).
     pub(super) save_timeout: Duration,
     /// For the others (`gw_val_rcpt_timeout`).
@@ -44,7 +45,7 @@ pub(crate) struct Asked {
 impl Pipeline {
     /// Whether anybody is asked in this phase.
     pub(crate) fn asks(&self, phase: Phase) -> bool {
-        !self.chain(phase).is_empty() || self.deferred.contains(&phase)
+        !self.chain(phase).is_empty() || self.defers(phase)
     }
 
     /// Whether a stage of the save chain fulfils an ESMTP extension (`dsn`, `requiretls`).
@@ -57,7 +58,7 @@ impl Pipeline {
         if !self.asks(phase) {
             return Asked { txn, decision: Decision::bare(Kind::Accept) };
         }
-        if self.deferred.contains(&phase) {
+        if self.defers(phase) {
             return Asked { txn, decision: Decision::bare(Kind::Defer) };
         }
         let limit = if phase == Phase::SAVE { self.save_timeout } else { self.rcpt_timeout };
@@ -82,16 +83,21 @@ impl Pipeline {
         event: Event,
         mut txn: Box<Transaction>,
     ) -> Box<Transaction> {
-        let stages = self.stages.iter().map(|running| &running.stage);
-        for stage in stages.filter(|stage| stage.wants(event)) {
-            if stage.is_inline() {
-                txn = stage.tell_inline(event, txn).0;
+        for running in self.stages.iter().filter(|running| running.stage.wants(event)) {
+            if running.stage.is_inline() {
+                txn = running.stage.tell_inline(event, txn).0;
             } else {
-                let (stage, copy) = (Arc::clone(stage), txn.spare());
-                Route::spawn(async move { stage.tell(event, copy).await.is_ok() });
+                // A reload does not stop it before it has heard.
+                let (running, copy) = (Arc::clone(running), txn.spare());
+                Route::spawn(async move { running.stage.tell(event, copy).await.is_ok() });
             }
         }
         txn
+    }
+
+    /// Why a question of a mail session is answered 4xx without asking anybody, whoever comes.
+    pub(crate) fn deferred(&self) -> Option<&str> {
+        self.deferred.first().map(|deferred| deferred.why.as_str())
     }
 
     /// A stage that the save chain leaves alone for now, for it has failed too often, and without which no mail is kept.
@@ -128,6 +134,15 @@ impl Pipeline {
             running.stage.stop(millis(deadline));
         }
         self.retiring.wait(deadline);
+    }
+
+    /// What keeps a stage of this pipeline from being stopped, for who calls it when no message waits for it any more.
+    pub(super) fn keep(&self, stage: &Arc<Stage>) -> Option<Arc<Running>> {
+        self.stages.iter().find(|running| Arc::ptr_eq(&running.stage, stage)).cloned()
+    }
+
+    fn defers(&self, phase: Phase) -> bool {
+        self.deferred.iter().any(|deferred| deferred.phase == phase)
     }
 
     pub(super) fn chain(&self, phase: Phase) -> &[Arc<Stage>] {

@@ -2,7 +2,7 @@
 
 use guerrilla_plugin_abi::Status;
 
-use crate::mail::{ChosenReply, Envelope};
+use crate::mail::{ChosenReply, Envelope, Recipient};
 
 /// The end of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +11,9 @@ pub(crate) struct Decision {
     pub(crate) kind: Kind,
     /// The reply that a stage has chosen; it fits the kind.
     pub(crate) reply: Option<ChosenReply>,
+    /// Nobody has spoken about the message: this is what the verdicts on its recipients come to. Who hears a reply for each
+    /// hears those.
+    pub(crate) of_recipients: bool,
 }
 
 /// What to do with the question.
@@ -41,7 +44,7 @@ pub(super) enum Turn {
 impl Decision {
     /// A decision with the host's own reply.
     pub(crate) const fn bare(kind: Kind) -> Self {
-        Self { kind, reply: None }
+        Self { kind, reply: None, of_recipients: false }
     }
 
     /// Whether the client is told yes.
@@ -72,27 +75,42 @@ pub(super) fn turn(status: Status, reply: Option<ChosenReply>) -> Turn {
         Status::DISCARD => (Kind::Discard, 200..=299),
         Status::DISCONNECT => (Kind::Disconnect, 400..=599),
         Status::PANICKED => return Turn::Fault("panicked".to_owned()),
+        Status::PENDING => return Turn::Fault("answered PENDING without a hold".to_owned()),
         Status(number) => return Turn::Fault(format!("answered {number:#x}, which is no verdict")),
     };
     match reply {
         Some(reply) if !codes.contains(&reply.code) => {
             Turn::Fault(format!("chose the reply {} for the verdict {kind:?}", reply.code))
         }
-        reply => Turn::End(Decision { kind, reply }),
+        reply => Turn::End(Decision { kind, reply, of_recipients: false }),
     }
 }
 
-/// The merge rule where one reply must do for all recipients (SMTP without PRDR): the worst verdict of any recipient is
-/// the verdict of all, for a message must neither vanish for some nor be kept for those who are told it was not.
-pub(super) fn merge_recipients(envelope: &Envelope) -> Option<Decision> {
+/// What the verdicts on recipients mean for the message; `None`: nothing, it is for somebody.
+///
+/// Where each recipient is answered (LMTP, PRDR) it ends when nobody is left: no stage is to store it for nobody. Where one reply must
+/// do for all (SMTP without PRDR) one that is refused is enough.
+pub(super) fn refusal_of_recipients(envelope: &Envelope) -> Option<Decision> {
+    let left_out = |recipient: &Recipient| {
+        let verdict = recipient.verdict.as_ref().map(|(status, _)| *status);
+        matches!(verdict, Some(Status::DEFER | Status::REJECT | Status::DISCARD))
+    };
+    let somebody_is_left = || !envelope.recipients().iter().all(left_out);
+    if envelope.each_answered && somebody_is_left() { None } else { merge_recipients(envelope) }
+}
+
+/// The merge rule: the worst verdict of any recipient is the verdict of all, for a message must neither vanish for some nor
+/// be kept for those who are told it was not.
+fn merge_recipients(envelope: &Envelope) -> Option<Decision> {
     let refused = |wanted: Status| {
         envelope.recipients().iter().filter_map(|r| r.verdict.as_ref()).find(|v| v.0 == wanted)
     };
     let (status, reply) = refused(Status::DEFER).or_else(|| refused(Status::REJECT))?;
-    match turn(*status, reply.clone()) {
-        Turn::End(decision) => Some(decision),
-        _ => Some(Decision::bare(Kind::Defer)),
-    }
+    let merged = match turn(*status, reply.clone()) {
+        Turn::End(decision) => decision,
+        _ => Decision::bare(Kind::Defer),
+    };
+    Some(Decision { of_recipients: true, ..merged })
 }
 
 #[cfg(test)]
@@ -110,17 +128,44 @@ mod tests {
         assert!(matches!(turn(Status::CONTINUE, None), Turn::Next));
     }
 
-    #[test]
-    fn the_worst_recipient_decides_and_deferring_comes_first() {
+    /// A message for so many, whose client hears a reply for each or one for all.
+    fn envelope(recipients: usize, each_answered: bool) -> Envelope {
         let mut envelope = Envelope::default();
         envelope.begin("", "", "", "");
-        for _ in 0..3 {
-            envelope.push_recipient("a@b", "a", "b", "");
-        }
-        assert_eq!(merge_recipients(&envelope), None);
+        envelope.each_answered = each_answered;
+        (0..recipients).for_each(|_| envelope.push_recipient("a@b", "a", "b", ""));
+        envelope
+    }
+
+    fn merged(kind: Kind) -> Option<Decision> {
+        Some(Decision { of_recipients: true, ..Decision::bare(kind) })
+    }
+
+    #[test]
+    fn the_worst_recipient_decides_and_deferring_comes_first() {
+        let mut envelope = envelope(3, false);
+        assert_eq!(refusal_of_recipients(&envelope), None);
         envelope.recipients_mut()[0].verdict = Some((Status::REJECT, None));
-        assert_eq!(merge_recipients(&envelope), Some(Decision::bare(Kind::Reject)));
+        assert_eq!(refusal_of_recipients(&envelope), merged(Kind::Reject));
         envelope.recipients_mut()[2].verdict = Some((Status::DEFER, None));
-        assert_eq!(merge_recipients(&envelope), Some(Decision::bare(Kind::Defer)));
+        assert_eq!(refusal_of_recipients(&envelope), merged(Kind::Defer));
+    }
+
+    #[test]
+    fn where_each_is_answered_the_message_ends_when_nobody_is_left() {
+        let mut envelope = envelope(3, true);
+        for (index, status) in [Status::REJECT, Status::DISCARD].into_iter().enumerate() {
+            envelope.recipients_mut()[index].verdict = Some((status, None));
+            assert_eq!(refusal_of_recipients(&envelope), None);
+        }
+        for (status, decision) in [
+            (Status::CONTINUE, None),
+            (Status::ACCEPT, None),
+            (Status::DISCARD, merged(Kind::Reject)),
+            (Status::DEFER, merged(Kind::Defer)),
+        ] {
+            envelope.recipients_mut()[2].verdict = Some((status, None));
+            assert_eq!(refusal_of_recipients(&envelope), decision, "{status:?}");
+        }
     }
 }

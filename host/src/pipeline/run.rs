@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::awaiting::{Answered, answer};
 use super::breaker::Failure;
 use super::chain::{Asked, Pipeline};
-use super::decision::{Decision, Kind, Turn, merge_recipients, turn};
+use super::decision::{Decision, Kind, Turn, refusal_of_recipients, turn};
 use super::figures::Fault;
 use super::gate::Gate;
 use super::settle::{Listener, settle};
@@ -158,27 +158,30 @@ impl Run {
     ) -> Option<Asked> {
         let chain = pipeline.chain(self.phase);
         let (txn, decision) = match rest {
-            Rest::Ask(txn) => self.ask_on(chain, txn, &gate).await.ok()?,
+            Rest::Ask(txn) => self.ask_on(&pipeline, txn, &gate).await.ok()?,
             Rest::Settle(txn, decision) => (txn, decision),
             Rest::Held(Holding { answer: held, copy }) => {
                 let stage = chain.get(self.next - 1)?;
                 let asking = stage.held(self.phase, held);
-                match self.heard(stage, answer(stage, self.phase, asking, copy).await.ok()?) {
+                let answered = answer(&pipeline, stage, self.phase, asking, copy).await.ok()?;
+                match self.heard(stage, answered) {
                     (txn, Some(decision)) => (txn, decision),
-                    (txn, None) => self.ask_on(chain, txn, &gate).await.ok()?,
+                    (txn, None) => self.ask_on(&pipeline, txn, &gate).await.ok()?,
                 }
             }
         };
-        settle(self.listeners(chain).collect(), txn, decision, &gate).await
+        let listeners = self.listeners(chain).collect();
+        settle(&pipeline, listeners, txn, decision, &gate).await
     }
 
     /// Asks stage after stage until one ends the chain.
     async fn ask_on(
         &mut self,
-        chain: &[Arc<Stage>],
+        pipeline: &Arc<Pipeline>,
         mut txn: Box<Transaction>,
         gate: &Gate,
     ) -> Result<(Box<Transaction>, Decision), Lost> {
+        let chain = pipeline.chain(self.phase);
         while let Some(stage) = chain.get(self.next) {
             if gate.is_abandoned() {
                 return Ok((txn, Decision::bare(Kind::Defer)));
@@ -192,7 +195,7 @@ impl Run {
                 let copy = stage.copy_to_go_on_with(&txn);
                 let (asked, phase) = (Arc::clone(stage), self.phase);
                 let asking = async move { asked.ask(phase, txn).await };
-                let answered = answer(stage, phase, asking, copy).await?;
+                let answered = answer(pipeline, stage, phase, asking, copy).await?;
                 (txn, ended) = self.heard(stage, answered);
             }
             if let Some(decision) = ended {
@@ -230,11 +233,14 @@ impl Run {
             Turn::Next => {
                 stage.breaker.good();
                 // Stages behind one that has refused a recipient would keep what the client is told was refused.
-                return refused_for_all(txn, self.phase);
+                return refused(txn, self.phase);
             }
             Turn::End(decision) => {
                 stage.breaker.good();
-                return Some(decision);
+                // A yes is for those whom nobody has refused.
+                let refused =
+                    if decision.kind == Kind::Accept { refused(txn, self.phase) } else { None };
+                return refused.or(Some(decision));
             }
             Turn::Fault(what) => what,
         };
@@ -285,13 +291,12 @@ fn report_failure(stage: &Stage, failure: Failure, what: Fault) {
     }
 }
 
-/// Every stage has said "continue". Over LMTP, and with PRDR, each recipient's verdict stands for itself.
+/// Every stage has said "continue".
 fn end_of_chain(txn: &Transaction, phase: Phase) -> Decision {
-    refused_for_all(txn, phase).unwrap_or(const { Decision::bare(Kind::Accept) })
+    refused(txn, phase).unwrap_or(const { Decision::bare(Kind::Accept) })
 }
 
-/// Over SMTP the refusal of one recipient is the refusal of the message.
-fn refused_for_all(txn: &Transaction, phase: Phase) -> Option<Decision> {
-    let one_for_all = phase == Phase::SAVE && !txn.envelope.each_answered;
-    one_for_all.then(|| merge_recipients(&txn.envelope)).flatten()
+/// What the recipients who were refused one by one mean for the message.
+fn refused(txn: &Transaction, phase: Phase) -> Option<Decision> {
+    if phase == Phase::SAVE { refusal_of_recipients(&txn.envelope) } else { None }
 }

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use guerrilla_plugin_abi::{Event, Status};
 
-use super::chain::Asked;
-use super::decision::{Decision, Kind};
+use super::chain::{Asked, Pipeline};
+use super::decision::{Decision, Kind, refusal_of_recipients};
 use super::gate::Gate;
+use super::retire::Running;
 use super::stage::{Lost, Stage};
-use crate::mail::Transaction;
+use crate::mail::{ChosenReply, Transaction};
 use crate::observe::Route;
 
 /// A stage that was asked and wants to hear.
@@ -26,6 +27,7 @@ impl Listener {
 
 /// Tells them all. `None`: the transaction was lost with a thread.
 pub(super) async fn settle(
+    pipeline: &Pipeline,
     listeners: Vec<Listener>,
     mut txn: Box<Transaction>,
     mut decision: Decision,
@@ -45,12 +47,25 @@ pub(super) async fn settle(
         txn.reply = None;
         let told;
         (txn, told) = listener.stage.settle(txn).await.ok()?;
-        if let Err(why) = told {
-            let session = txn.log_id();
-            tracing::error!(%session, "{}: could not settle: {why}", listener.stage.name());
-            if decision.kind == Kind::Accept && listener.wanted {
-                let reply = txn.reply.take().filter(|reply| reply.code / 100 == 4);
-                decision = Decision { kind: Kind::Defer, reply };
+        // Whatever becomes of it, the next message of the connection must not find it.
+        let reply = txn.reply.take();
+        if let Err(why) = &told {
+            let (session, name) = (txn.log_id(), listener.stage.name());
+            match &reply {
+                Some(ChosenReply { code, enhanced, text }) => tracing::error!(
+                    %session,
+                    "{name}: could not settle: {why}: {code} {enhanced} {text}"
+                ),
+                None => tracing::error!(%session, "{name}: could not settle: {why}"),
+            }
+        }
+        if decision.kind == Kind::Accept && listener.wanted {
+            if told.is_err() {
+                let reply = reply.filter(|reply| reply.code / 100 == 4);
+                decision = Decision { reply, ..Decision::bare(Kind::Defer) };
+            } else if let Some(refused) = refusal_of_recipients(&txn.envelope) {
+                // Found out at the commit: those behind must not keep it for whom the client is told no.
+                decision = refused;
             }
         }
     }
@@ -63,13 +78,20 @@ pub(super) async fn settle(
         tracing::warn!(%session, "kept {late:.1?} after its deadline: the client was told to try again");
     }
     if !others.is_empty() {
-        Route::spawn(tell_all(others, txn.spare_with_message(), decision.clone()));
+        let kept = others.iter().filter_map(|other| pipeline.keep(&other.stage)).collect();
+        Route::spawn(tell_all(others, kept, txn.spare_with_message(), decision.clone()));
     }
     Some(Asked { txn, decision })
 }
 
-/// Tells stages behind the reply's back.
-async fn tell_all(listeners: Vec<Listener>, mut txn: Box<Transaction>, decision: Decision) {
+/// Tells stages behind the reply's back. They are kept from being stopped by a reload until the last has heard: nothing comes
+/// behind `stop`.
+async fn tell_all(
+    listeners: Vec<Listener>,
+    _kept: Vec<Arc<Running>>,
+    mut txn: Box<Transaction>,
+    decision: Decision,
+) {
     for listener in listeners {
         txn.outcome = Some(listener.outcome(&decision));
         match listener.stage.tell(Event::SETTLED, txn).await {

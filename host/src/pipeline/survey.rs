@@ -18,10 +18,17 @@ pub(crate) struct Survey {
     pub(crate) problems: Vec<Problem>,
     /// What the operator should know.
     pub(crate) warnings: Vec<Problem>,
-    /// Phases whose chain names a processor that is not loaded for now.
-    pub(crate) deferred: Vec<Phase>,
+    /// Chains that name a processor that is not loaded for now.
+    pub(super) deferred: Vec<Deferred>,
     /// Sections and processors that have been held against their schema, and whether their settings fit.
     judged: Vec<(String, bool)>,
+}
+
+/// A chain that nobody is asked of: all that it is asked is answered 4xx.
+pub(super) struct Deferred {
+    pub(super) phase: Phase,
+    /// Who is not there, in one line.
+    pub(super) why: String,
 }
 
 /// Looks at all chains and sections.
@@ -69,8 +76,8 @@ impl Survey {
             let message = format!(
                 "processor {name} is {why}: whatever this chain is asked is deferred (451)"
             );
+            self.deferred.push(Deferred { phase, why: format!("{key}: {message}") });
             self.warnings.push(Problem::new(at, message));
-            self.deferred.push(phase);
             return;
         }
         for name in &chain.names {

@@ -146,6 +146,33 @@ fn ready_while_mail_is_taken_and_kept() {
     assert_eq!(daemon.exit_code(), Some(0));
 }
 
+/// A chain that defers whatever it is asked takes no mail, however well the daemon runs.
+#[test]
+fn not_ready_while_a_chain_is_deferred_for_a_plugin_that_is_not_loaded() {
+    let absent = "is not built in, and this is the safe mode";
+    for (key, chain, name) in [
+        ("save_process", "Header|MailDir", "MailDir"),
+        ("mail_process", "Policy", "Policy"),
+        ("validate_process", "Policy", "Policy"),
+    ] {
+        let setup = Setup::chain("HeadersParser|Header|Debugger").backend(key, chain);
+        let daemon = with_admin(setup.flag("--safe-mode"));
+        let socket = daemon.dir().join("admin.sock");
+        let why = format!(
+            "{key}: processor {name} {absent}: whatever this chain is asked is deferred (451)"
+        );
+        assert_eq!(page(&socket, "/readyz"), (503, format!("{why}\n")), "{key}");
+        let status: Value = serde_json::from_str(&page(&socket, "/status").1).expect("JSON");
+        assert_eq!((&status["ready"], &status["unready"]), (&false.into(), &why.into()));
+        assert_eq!(page(&socket, "/healthz").0, 200);
+        daemon.stop();
+    }
+    let built_in = Setup::chain("HeadersParser|Header|Debugger").flag("--safe-mode");
+    let daemon = with_admin(built_in);
+    assert_eq!(page(&daemon.dir().join("admin.sock"), "/readyz"), (200, "ready\n".to_owned()));
+    daemon.stop();
+}
+
 #[test]
 fn status_is_json_and_the_interface_moves_by_reload() {
     let daemon = with_admin(Setup::new());

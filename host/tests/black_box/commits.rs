@@ -47,13 +47,17 @@ fn those_who_wait_are_committed_together() {
 #[test]
 fn a_commit_that_comes_to_nothing_is_deferred() {
     for (name, reply, log) in [
-        ("CommitDropped", "451 4.3.0 ", "CommitDropped: could not settle: answered 0x2"),
+        ("CommitDropped", "451 4.3.0 ", "CommitDropped: could not settle: answered DEFER"),
         (
             "CommitPanics",
             "451 4.3.0 ",
             "CommitPanics: could not settle: panicked in settled: gone wrong with a commit in hand",
         ),
-        ("CommitFails", "452 4.3.1 The disk is gone", "CommitFails: could not settle"),
+        (
+            "CommitFails",
+            "452 4.3.1 The disk is gone",
+            "CommitFails: could not settle: answered DEFER: 452 4.3.1 The disk is gone",
+        ),
     ] {
         // Those who are told after it undo what they have prepared.
         let daemon = Setup::chain(&format!("{name}|Header|MailDir")).start();
@@ -116,5 +120,23 @@ fn a_commit_that_is_never_completed_does_not_hold_up_the_end() {
     let reply = client.mail("a@example.com", &["test@example.test"], MESSAGE);
     assert!(reply.starts_with("451 4.3.0 "), "{reply}");
     client.expect("QUIT", "221 ");
+    daemon.stop();
+}
+
+/// It is about a message that was refused already, and must not be told of the next one.
+#[test]
+fn a_reply_that_a_commit_leaves_behind_is_forgotten() {
+    let daemon = Setup::chain("Answers|CommitFails|Policy").start();
+    let mut client = daemon.client();
+    let reply = client.mail("a@example.com", &["full@example.test"], MESSAGE);
+    assert_eq!(reply, "452 4.2.2 Mailbox full");
+    daemon.log().wait_for("CommitFails: could not settle");
+    for (answer, expected) in [("defer", "451 4.3.0 "), ("reject", "554 5.6.0 ")] {
+        let message = format!("X-Answer: {answer}\r\n\r\nHello.\r\n");
+        let reply = client.mail("a@example.com", &["test@example.test"], &message);
+        assert!(reply.starts_with(expected), "{answer}: {reply}");
+        // Leaves one behind again.
+        client.mail("a@example.com", &["full@example.test"], MESSAGE);
+    }
     daemon.stop();
 }

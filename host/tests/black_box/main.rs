@@ -42,6 +42,7 @@ mod plugin_tools;
 mod plugins;
 mod proxies;
 mod proxy_header;
+mod recipients;
 mod reload;
 mod reload_plugins;
 mod replies;

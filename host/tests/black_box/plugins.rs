@@ -7,7 +7,7 @@ use crate::support::{Client, Daemon, Plugin, Setup};
 const WRONG_IN_SAVE: [(&str, &str); 5] = [
     ("Panics", "Panics: fault: panicked in save: save gone wrong in two lines"),
     ("PanicsInline", "PanicsInline: fault: panicked in save: save gone wrong"),
-    ("PendsWithoutHold", "PendsWithoutHold: fault: answered 0x5, which is no verdict"),
+    ("PendsWithoutHold", "PendsWithoutHold: fault: answered PENDING without a hold"),
     ("HoldsAndDrops", ""),
     ("HoldsAndPanics", "HoldsAndPanics: panicked in save: gone wrong with a transaction in hand"),
 ];

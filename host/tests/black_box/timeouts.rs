@@ -85,6 +85,32 @@ fn several_that_hang_are_all_left_out() {
     daemon.stop();
 }
 
+/// `stop` is called last: also after a question that nobody waits for any more, and after what is told of its end.
+#[test]
+fn a_reload_does_not_stop_a_stage_that_still_hangs() {
+    let control = Control::new();
+    let daemon = start("Header|HangsAndHears|MailDir", "HangsAndHears", "continue", &control);
+    let mut client = send(&daemon);
+    let waiting = control.waiting_in("save");
+    client.expect_reply("250 2.0.0 ");
+    client.expect("QUIT", "221 ");
+    // Another number of threads is another stage; the one that has nothing in hand ends at once.
+    daemon.edit(|config| {
+        let sections = &mut config["backend_config"]["processors"];
+        sections["HangsAndHears"]["workers"] = 3.into();
+        sections["MailDir"] = json!({"workers": 3});
+    });
+    daemon.reload().expect("reloaded");
+    daemon.log().wait_for("MailDir: its last message is done; stopped");
+    drop(waiting);
+    daemon.log().wait_for("heard of wrong@example.com: not accepted");
+    daemon.log().wait_for("HangsAndHears: its last message is done; stopped");
+    let lines = daemon.log().lines();
+    let at = |part: &str| lines.iter().position(|line| line.contains(part));
+    assert!(at("heard of wrong@") < at("HangsAndHears: its last message"), "{lines:?}");
+    daemon.stop();
+}
+
 /// A store in front of it has prepared, and keeps the message although the one behind hangs.
 #[test]
 fn those_in_front_are_told_that_the_message_is_accepted() {

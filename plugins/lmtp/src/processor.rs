@@ -108,7 +108,7 @@ impl AsyncPlugin for Lmtp {
 }
 
 impl Lmtp {
-    /// Gives each recipient the answer of the store.
+    /// Gives each recipient the answer of the store; what they come to where one reply stands for all, the daemon knows.
     fn answer(
         &self,
         txn: &mut Transaction<'_>,
@@ -122,7 +122,7 @@ impl Lmtp {
         // Who was called off with others shares their fate.
         let called_off = worst_of(&outcome.answers).map_or(Verdict::UNSTORED, refusal);
         let mut delivered = Vec::new();
-        let mut worst = None;
+        let (mut failed, mut untold) = (false, false);
         for ((index, address), answer) in waiting.into_iter().zip(outcome.answers) {
             let verdict = match answer {
                 Some(answer) if answer.is_positive() => {
@@ -137,19 +137,15 @@ impl Lmtp {
                 None => Verdict::UNSTORED,
             };
             self.host.count("not_delivered", 1);
-            if txn.set_recipient(index, &verdict).is_err() {
-                worst = Some(Verdict::UNSTORED);
-            } else {
-                worst.get_or_insert(verdict);
-            }
+            failed = true;
+            untold |= txn.set_recipient(index, &verdict).is_err();
         }
         self.host.count("delivered", delivered.len() as u64);
-        let Some(worst) = worst else { return Verdict::CONTINUE };
-        if delivered.is_empty() {
-            return worst;
+        if failed && !delivered.is_empty() {
+            self.remembered.add(id, delivered);
         }
-        self.remembered.add(id, delivered);
-        Verdict::CONTINUE
+        // Duplicates for the others are better than a loss for this one.
+        if untold { Verdict::UNSTORED } else { Verdict::CONTINUE }
     }
 
     fn trouble(&self, txn: &Transaction<'_>, outcome: &Outcome) {

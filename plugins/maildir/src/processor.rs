@@ -144,6 +144,10 @@ impl MailDir {
             return Err(Verdict::DEFER);
         }
         let mailboxes = self.mailboxes(txn)?;
+        if mailboxes.is_empty() {
+            // Each of them has been answered for.
+            return Err(Verdict::CONTINUE);
+        }
         if txn.answers_each() {
             self.prepare_each(txn, mailboxes, opened)
         } else {
@@ -181,6 +185,7 @@ impl MailDir {
                 self.undo(prepared);
                 Err(Verdict::CONTINUE)
             }
+            (None, true) if txn.recipients().all(Recipient::is_refused) => Err(Verdict::CONTINUE),
             (None, true) => {
                 self.host.error(format_args!(
                     "{}: accepted, but nothing was prepared: not acknowledged",
@@ -225,7 +230,7 @@ impl MailDir {
         }
         let Some(&(_, first)) = unknown.first() else { return Ok(mailboxes) };
         self.host.count("refused", unknown.len() as u64);
-        if mailboxes.is_empty() || !txn.answers_each() {
+        if !txn.answers_each() {
             return Err(refusal(first));
         }
         for (index, why) in unknown {
@@ -251,7 +256,8 @@ impl MailDir {
         })
     }
 
-    /// One recipient's broken maildir is no trouble of the others where each has a reply of its own.
+    /// One recipient's broken maildir is no trouble of the others where each has a reply of its own. That of the message stays
+    /// unsaid, for it would go before all of them.
     fn prepare_each(
         &self,
         txn: &mut Transaction<'_>,
@@ -267,7 +273,6 @@ impl MailDir {
             }
         }
         let mut all: Option<Prepared> = None;
-        let mut trouble = None;
         for group in groups {
             let recipients: Vec<usize> = group.iter().map(|(index, _)| *index).collect();
             match self.maildirs.prepare(opened, group, || txn.message()).and_then(Written::sync) {
@@ -282,11 +287,10 @@ impl MailDir {
                     if !refused {
                         return Err(verdict);
                     }
-                    trouble = Some(verdict);
                 }
             }
         }
-        all.map(Written::from).ok_or_else(|| trouble.unwrap_or(Verdict::DEFER))
+        all.map(Written::from).ok_or(Verdict::CONTINUE)
     }
 
     fn failed(&self, txn: &Transaction<'_>, e: &StorageError) -> Verdict {
@@ -304,15 +308,14 @@ impl MailDir {
     fn commit_each(&self, txn: &mut Transaction<'_>, prepared: Prepared) -> Verdict {
         let (delivered, refused) = prepared.commit_each();
         self.host.count("delivered", delivered);
-        let mut trouble = Verdict::CONTINUE;
         for (recipients, e) in refused {
-            trouble = self.not_moved(txn, &e);
+            let trouble = self.not_moved(txn, &e);
             if recipients.iter().any(|index| txn.set_recipient(*index, &trouble).is_err()) {
                 // Duplicates for the others are better than a loss for this one.
                 return trouble;
             }
         }
-        if delivered == 0 { trouble } else { Verdict::CONTINUE }
+        Verdict::CONTINUE
     }
 
     fn not_moved(&self, txn: &Transaction<'_>, e: &CommitError) -> Verdict {

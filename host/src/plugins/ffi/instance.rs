@@ -193,8 +193,21 @@ impl Instance {
 pub(crate) fn outcome(status: Status, why: Option<String>) -> Result<(), String> {
     match status {
         Status::CONTINUE | Status::ACCEPT => Ok(()),
-        status => Err(why.unwrap_or_else(|| format!("answered {:#x}", status.0))),
+        status => Err(why.unwrap_or_else(|| format!("answered {}", name(status)))),
     }
+}
+
+/// What an author knows a verdict by.
+fn name(status: Status) -> String {
+    let name = match status {
+        Status::DEFER => "DEFER",
+        Status::REJECT => "REJECT",
+        Status::DISCARD => "DISCARD",
+        Status::DISCONNECT => "DISCONNECT",
+        Status::PENDING => "PENDING without a hold",
+        Status(number) => return format!("{number:#x}, which is no verdict"),
+    };
+    name.to_owned()
 }
 
 impl Drop for Instance {

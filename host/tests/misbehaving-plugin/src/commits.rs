@@ -102,3 +102,23 @@ impl Plugin for CommitFails {
         join(&self.threads);
     }
 }
+
+/// Finds out at its commit that the first recipient cannot have the message.
+pub(crate) struct CommitRefuses;
+
+impl Plugin for CommitRefuses {
+    const NAME: &'static str = "CommitRefuses";
+    const PHASES: &'static [Phase] = &[Phase::Save];
+    const EVENTS: &'static [Event] = &[Event::Settled];
+    const AWAITS_SETTLED: bool = true;
+    type Config = NoConfig;
+
+    fn create(_: Host, _: NoConfig) -> Result<Self, String> {
+        Ok(Self)
+    }
+
+    fn settled(&self, mut txn: Transaction<'_>) -> Verdict {
+        let full = Verdict::defer(Reply::new(452, "4.2.2", "Full after all"));
+        if txn.set_recipient(0, &full).is_ok() { Verdict::CONTINUE } else { Verdict::DEFER }
+    }
+}

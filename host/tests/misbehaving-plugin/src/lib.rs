@@ -25,7 +25,7 @@ mod recorder;
 mod talks;
 
 use answers::Answers;
-use commits::{CommitDropped, CommitFails, CommitPanics, Commits, CommitsNever};
+use commits::{CommitDropped, CommitFails, CommitPanics, CommitRefuses, Commits, CommitsNever};
 use crashes::{Aborts, Crashes, Exits, Overflows};
 use hangs::{Dawdles, Hangs, HangsAndHears, HangsInStart, HangsInline};
 use holds::{Holds, HoldsAndDrops, HoldsAndPanics, HoldsForever, HoldsUntilTold, PendsWithoutHold};
@@ -44,6 +44,7 @@ guerrilla_plugin_api::export_plugin!(
     CommitDropped,
     CommitFails,
     CommitPanics,
+    CommitRefuses,
     guerrilla_plugin_api::Batched<Commits>,
     CommitsNever,
     Crashes,
