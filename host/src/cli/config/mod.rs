@@ -18,8 +18,9 @@ pub(super) enum Command {
     /// Say everything that is wrong with a config, without starting anything.
     ///
     /// Looks at the file, the chains, the settings of processors (by what plugin files say of themselves; none is run),
-    /// certificates, and whether log and pid file can be written. Ports are not looked at. Ends with 0 if the daemon
-    /// would take it, also when there are warnings, and with 78 if not.
+    /// certificates, and whether log, pid file and Unix sockets can be made: started as root, by the configured user, which
+    /// it becomes as the daemon does. Ports are not looked at. Ends with 0 if the daemon would take it, also when there are
+    /// warnings, and with 78 if not.
     Check {
         #[command(flatten)]
         file: ConfigFile,
