@@ -21,12 +21,12 @@ use super::storage::{Share, Storage};
 pub struct Body {
     memory: Vec<u8>,
     /// Bytes that the client has said there will be, or 0.
-    declared: usize,
+    declared: u32,
     /// What memory, index and notes take of the daemon's budget. None before the first byte ever: then nobody has told us
     /// which one that is.
     share: Option<Share>,
     /// Bytes that the index of the header fields may take.
-    index: u64,
+    index: u32,
     /// Bytes that the notes of the message take beyond the first few.
     notes: u64,
     file: Option<Spooled>,
@@ -72,7 +72,7 @@ impl Body {
 
     /// How many bytes the client says there will be (RFC 1870). It is taken for a hint and no more.
     pub fn expect(&mut self, bytes: u64) {
-        self.declared = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.declared = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
     /// The body in one piece. A body in a file shows nothing before [`Body::complete`].
@@ -127,7 +127,8 @@ impl Body {
             other => self.file = other,
         }
         // It is made when the first processor asks for a field, which is too late to say no.
-        self.index = HeaderIndex::most_room(self.as_slice()) as u64;
+        let index = HeaderIndex::most_room(self.as_slice());
+        self.index = u32::try_from(index).unwrap_or(u32::MAX);
         let fine = self.index == 0 || self.take_share(self.memory.capacity());
         if fine { Ok(()) } else { Err(BodyError::Memory) }
     }
@@ -146,7 +147,7 @@ impl Body {
 
     /// Has the share be what all takes, with so many bytes of memory.
     fn take_share(&mut self, memory: usize) -> bool {
-        let bytes = memory as u64 + self.index + self.notes;
+        let bytes = memory as u64 + u64::from(self.index) + self.notes;
         self.share.as_mut().is_none_or(|share| share.change_to(bytes))
     }
 
@@ -169,7 +170,7 @@ impl Body {
             return Ok(());
         }
         // Who has sent a part of it is believed; to believe at once would let a word take a megabyte of the budget.
-        let declared = self.declared.min(length.saturating_mul(TRUSTED));
+        let declared = (self.declared as usize).min(length.saturating_mul(TRUSTED));
         let wanted = declared.max(room.saturating_mul(2)).max(SMALLEST);
         let mut larger = rooms::take(wanted.min(storage.threshold).max(length));
         self.share.get_or_insert_with(|| Share::none_of(&storage.budget));

@@ -6,14 +6,12 @@
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
     notes: Vec<(String, Vec<u8>)>,
-    /// Of all keys and values.
-    bytes: usize,
 }
 
 impl Notes {
     /// None yet.
     pub const fn new() -> Self {
-        Self { notes: Vec::new(), bytes: 0 }
+        Self { notes: Vec::new() }
     }
 
     /// The value of a note.
@@ -44,11 +42,10 @@ impl Notes {
         }
         let size = |value: &[u8]| if value.is_empty() { 0 } else { key.len() + value.len() };
         let before = place.map_or(0, |place| size(&self.notes[place].1));
-        let bytes = self.bytes - before + size(value);
+        let bytes = self.bytes() - before + size(value);
         if !has_room(bytes) {
             return Err(NoteRefused);
         }
-        self.bytes = bytes;
         match (place, value.is_empty()) {
             (Some(place), true) => {
                 self.notes.swap_remove(place);
@@ -63,13 +60,16 @@ impl Notes {
     /// Forgets the notes whose key is not among those to be kept.
     pub fn retain(&mut self, kept: impl Fn(&str) -> bool) {
         self.notes.retain(|(key, _)| kept(key));
-        self.bytes = self.notes.iter().map(|(key, value)| key.len() + value.len()).sum();
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.notes.clear();
-        self.bytes = 0;
+    }
+
+    /// Of all keys and values. There are few, so nobody keeps count.
+    fn bytes(&self) -> usize {
+        self.notes.iter().map(|(key, value)| key.len() + value.len()).sum()
     }
 
     /// Bytes that stay when all is forgotten.
@@ -136,8 +136,8 @@ mod tests {
         assert_eq!(set("none", b"", true), (true, Some(5)));
         assert_eq!(set("ab", b"", true), (true, Some(2)));
         notes.retain(|_| true);
-        assert_eq!((notes.bytes, notes.get("c")), (2, Some(&b"1"[..])));
+        assert_eq!((notes.bytes(), notes.get("c")), (2, Some(&b"1"[..])));
         notes.clear();
-        assert_eq!(notes.bytes, 0);
+        assert_eq!(notes.bytes(), 0);
     }
 }

@@ -42,9 +42,9 @@ pub(super) struct Connection {
     /// The session has taken something in since the client was waited for.
     progressed: bool,
     /// Bytes of a body since then.
-    received: u64,
+    received: u32,
     /// What has been taken in since the other connections of this thread have had their turn, in bytes of a body.
-    turn: u64,
+    turn: u32,
     /// Rings when the client may have taken too long. It is set anew only when it rings: a timer for each read
     /// would cost more than the read.
     alarm: Pin<Box<Sleep>>,
@@ -154,11 +154,15 @@ impl Connection {
             let went = match pending {
                 Pending::Nothing => Ok(()),
                 Pending::Answer(phase) => {
-                    let went;
-                    (txn, went) = self.ask(phase, txn, &mut buffers).await;
-                    went
+                    let told;
+                    {
+                        let asking = pin!(self.dialogue.ask(phase, txn));
+                        (txn, told) = lending(&mut buffers, asking).await;
+                    }
+                    self.answer(&told, &mut buffers);
+                    Ok(())
                 }
-                Pending::Flush => self.flush(&mut buffers).await,
+                Pending::Flush => Box::pin(self.flush(&mut buffers)).await,
                 Pending::Input => self.hear(&mut buffers).await,
                 Pending::Pause(delay) => Box::pin(self.pause(delay, &mut buffers)).await,
                 Pending::Handshake => Box::pin(self.start_tls(&mut buffers, &mut txn)).await,
@@ -192,15 +196,15 @@ impl Connection {
             };
             taken += read;
             let Step::Body(bytes) = step else {
-                self.turn += read as u64 * COMMAND_WEIGHT;
+                self.turn += read as u32 * COMMAND_WEIGHT;
                 // A body that is skipped comes at some rate as well.
                 if self.session.waiting() == Waiting::Body {
-                    self.received += read as u64;
+                    self.received += read as u32;
                 }
                 break step;
             };
-            self.received += bytes.len() as u64;
-            self.turn += read as u64 + PIECE_WEIGHT;
+            self.received += bytes.len() as u32;
+            self.turn += read as u32 + PIECE_WEIGHT;
             self.dialogue.body(bytes, txn);
         };
         if taken > 0 {
@@ -293,7 +297,7 @@ impl Connection {
         }
         buffers.have();
         let read = self.wire.try_read(buffers.room());
-        self.turn += self.wire.take_idle_bytes() as u64 * IDLE_WEIGHT;
+        self.turn += self.wire.take_idle_bytes() as u32 * IDLE_WEIGHT;
         match read {
             Ok(0) => Err(Ended::ClientGone),
             Ok(read) => {
@@ -310,7 +314,7 @@ impl Connection {
         if std::mem::take(&mut self.progressed) {
             self.patience.progressed(now);
         }
-        let received = std::mem::take(&mut self.received);
+        let received = u64::from(std::mem::take(&mut self.received));
         let in_body = self.session.waiting() == Waiting::Body;
         self.patience.body(in_body.then_some(received), now);
     }
@@ -347,18 +351,33 @@ impl Connection {
     }
 }
 
+/// Has others use the buffers as long as the pipeline is asked, should it not answer at once: a hundred clients whose mails
+/// are being stored would hold a hundred of them.
+fn lending<T>(
+    buffers: &mut Buffers,
+    mut asking: Pin<&mut impl Future<Output = T>>,
+) -> impl Future<Output = T> {
+    poll_fn(move |cx| {
+        let told = asking.as_mut().poll(cx);
+        if told.is_pending() {
+            buffers.lend();
+        }
+        told
+    })
+}
+
 /// Bytes of a body after which others have their turn: a millisecond or two. Of its own accord tokio lets a socket that is always
 /// readable be read 128 times, which is 8 MiB.
-const TURN: u64 = 512 * 1024;
+const TURN: u32 = 512 * 1024;
 
 /// How many bytes of a body are as much work as one of a command: a buffer full of `NOOP` is a turn of its own.
-const COMMAND_WEIGHT: u64 = 8;
+const COMMAND_WEIGHT: u32 = 8;
 
 /// How many bytes of a body are as much work as one of a record of TLS in which there is none.
-const IDLE_WEIGHT: u64 = 16;
+const IDLE_WEIGHT: u32 = 16;
 
 /// How many bytes of a body are as much work as one piece of it, however small: a line that begins with a dot ends a piece.
-const PIECE_WEIGHT: u64 = 256;
+const PIECE_WEIGHT: u32 = 256;
 
 /// Bytes of replies that are written before more is asked: a client need not read them, and each would be kept.
 const MOST_SAID: usize = 32 * 1024;
@@ -375,6 +394,6 @@ mod tests {
             size_of::<F>()
         }
         let size = size_of_future(serve) + size_of::<Connection>() + size_of::<Transaction>();
-        assert!(size <= 1272, "{size} bytes");
+        assert!(size <= 1280, "{size} bytes");
     }
 }

@@ -25,7 +25,7 @@ pub(super) use header::{Introduction, Malformed};
 pub(super) enum NoIntroduction {
     /// A header is required and did not come, or has begun and did not end.
     #[error(
-        "no whole PROXY header within {0:?}: is the proxy set to send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on)? An AWS network load balancer sends it only after the client's first bytes, which in SMTP never come: set proxy_protocol_v2.client_to_server.header_placement=on_first_ack on its target group"
+        "no PROXY header within {0:?}: is the proxy set to send one (HAProxy: send-proxy-v2; nginx: proxy_protocol on)? An AWS network load balancer sends it only after the client's first bytes, which in SMTP never come: set proxy_protocol_v2.client_to_server.header_placement=on_first_ack on its target group"
     )]
     Silence(Duration),
     /// The first bytes are something else, or half a header.

@@ -239,21 +239,3 @@ fn neither_a_body_that_is_skipped_nor_our_own_time_is_too_slow() {
     assert_eq!(daemon.mails("test").len(), 2);
     daemon.stop();
 }
-
-#[test]
-fn what_has_been_said_is_not_kept_back_while_a_message_is_being_stored() {
-    let control = Control::new();
-    let daemon = Setup::chain("HoldsUntilTold|Header|MailDir").control(&control).start();
-    let mut client = daemon.client();
-    client.send(format!(
-        "FOO\r\nMAIL FROM:<a@example.com>\r\nRCPT TO:<test@example.test>\r\nBDAT {} LAST\r\n{MESSAGE}",
-        MESSAGE.len()
-    ));
-    let waiting = control.waiting_in("held");
-    for reply in ["500 5.5.1 ", "250 2.1.0 ", "250 2.1.5 "] {
-        client.expect_reply(reply);
-    }
-    drop(waiting);
-    client.expect_reply("250 2.0.0 ");
-    daemon.stop();
-}

@@ -7,13 +7,33 @@ use crate::net::buffers::Buffers;
 use crate::net::decided::fault_of_ours;
 use crate::net::ended::Ended;
 use crate::net::patience::Overstepped;
-use crate::net::server::Server;
-use crate::net::wire::Wire;
 
 impl Connection {
     /// Writes all replies at once.
     pub(super) async fn flush(&mut self, buffers: &mut Buffers) -> Result<(), Ended> {
-        say(&self.server, &mut self.wire, &mut buffers.output).await
+        if buffers.output.is_empty() {
+            return Ok(());
+        }
+        let tally = self.server.tally();
+        tally.said(&buffers.output);
+        let written = self.wire.write_now(&buffers.output).map_err(Ended::Failed)?;
+        if written < buffers.output.len() {
+            Box::pin(self.write_slowly(&buffers.output[written..])).await?;
+        }
+        buffers.output.clear();
+        Ok(())
+    }
+
+    /// A client that reads its replies slowly must read as fast as it must send.
+    async fn write_slowly(&mut self, rest: &[u8]) -> Result<(), Ended> {
+        let patience = self.server.patience.for_reading(rest.len());
+        match tokio::time::timeout(patience, self.wire.write_all(rest)).await {
+            Ok(written) => written.map_err(Ended::Failed),
+            Err(_) => {
+                self.server.tally().overstepped(Overstepped::Idle);
+                Err(Ended::Closed(CloseReason::TimedOut))
+            }
+        }
     }
 
     /// Says goodbye after a fault of ours. What was to be said before it is lost, and so is the transaction: nothing of it
@@ -35,36 +55,6 @@ impl Connection {
             biased;
             () = self.wire.linger() => {}
             () = self.server.stop.begun() => {}
-        }
-    }
-}
-
-/// Writes all of it at once.
-pub(super) async fn say(
-    server: &Server,
-    wire: &mut Wire,
-    output: &mut Vec<u8>,
-) -> Result<(), Ended> {
-    if output.is_empty() {
-        return Ok(());
-    }
-    server.tally().said(output);
-    let written = wire.write_now(output).map_err(Ended::Failed)?;
-    if written < output.len() {
-        Box::pin(write_slowly(server, wire, &output[written..])).await?;
-    }
-    output.clear();
-    Ok(())
-}
-
-/// A client that reads its replies slowly must read as fast as it must send.
-async fn write_slowly(server: &Server, wire: &mut Wire, rest: &[u8]) -> Result<(), Ended> {
-    let patience = server.patience.for_reading(rest.len());
-    match tokio::time::timeout(patience, wire.write_all(rest)).await {
-        Ok(written) => written.map_err(Ended::Failed),
-        Err(_) => {
-            server.tally().overstepped(Overstepped::Idle);
-            Err(Ended::Closed(CloseReason::TimedOut))
         }
     }
 }
