@@ -108,7 +108,8 @@ impl AsyncPlugin for Lmtp {
 }
 
 impl Lmtp {
-    /// Gives each recipient the answer of the store; what they come to where one reply stands for all, the daemon knows.
+    /// Gives each recipient the answer of the store. None of them is the message's: the daemon knows what they come to where one
+    /// reply stands for all, and what other stages have said of other recipients.
     fn answer(
         &self,
         txn: &mut Transaction<'_>,
@@ -121,8 +122,9 @@ impl Lmtp {
         }
         // Who was called off with others shares their fate.
         let called_off = worst_of(&outcome.answers).map_or(Verdict::UNSTORED, refusal);
+        let all = waiting.len();
         let mut delivered = Vec::new();
-        let (mut failed, mut untold) = (false, false);
+        let mut verdict_on_all = Verdict::CONTINUE;
         for ((index, address), answer) in waiting.into_iter().zip(outcome.answers) {
             let verdict = match answer {
                 Some(answer) if answer.is_positive() => {
@@ -137,15 +139,15 @@ impl Lmtp {
                 None => Verdict::UNSTORED,
             };
             self.host.count("not_delivered", 1);
-            failed = true;
-            untold |= txn.set_recipient(index, &verdict).is_err();
+            if txn.set_recipient(index, &verdict).is_err() {
+                verdict_on_all = Verdict::UNSTORED;
+            }
         }
         self.host.count("delivered", delivered.len() as u64);
-        if failed && !delivered.is_empty() {
+        if !delivered.is_empty() && delivered.len() < all {
             self.remembered.add(id, delivered);
         }
-        // Duplicates for the others are better than a loss for this one.
-        if untold { Verdict::UNSTORED } else { Verdict::CONTINUE }
+        verdict_on_all
     }
 
     fn trouble(&self, txn: &Transaction<'_>, outcome: &Outcome) {

@@ -144,8 +144,7 @@ impl MailDir {
             return Err(Verdict::DEFER);
         }
         let mailboxes = self.mailboxes(txn)?;
-        if mailboxes.is_empty() {
-            // Each of them has been answered for.
+        if is_for_nobody(txn) {
             return Err(Verdict::CONTINUE);
         }
         if txn.answers_each() {
@@ -185,7 +184,8 @@ impl MailDir {
                 self.undo(prepared);
                 Err(Verdict::CONTINUE)
             }
-            (None, true) if txn.recipients().all(Recipient::is_refused) => Err(Verdict::CONTINUE),
+            // What nobody is to have was not written.
+            (None, true) if is_for_nobody(&txn) => Err(Verdict::CONTINUE),
             (None, true) => {
                 self.host.error(format_args!(
                     "{}: accepted, but nothing was prepared: not acknowledged",
@@ -234,9 +234,7 @@ impl MailDir {
             return Err(refusal(first));
         }
         for (index, why) in unknown {
-            if txn.set_recipient(index, &refusal(why)).is_err() {
-                return Err(refusal(first));
-            }
+            refuse(txn, &[index], &refusal(why))?;
         }
         Ok(mailboxes)
     }
@@ -256,8 +254,8 @@ impl MailDir {
         })
     }
 
-    /// One recipient's broken maildir is no trouble of the others where each has a reply of its own. That of the message stays
-    /// unsaid, for it would go before all of them.
+    /// One recipient's broken maildir is no trouble of the others where each has a reply of its own; nor is what is wrong with
+    /// the last of them a verdict on the message, which would be told to those whom another stage has given theirs.
     fn prepare_each(
         &self,
         txn: &mut Transaction<'_>,
@@ -282,11 +280,7 @@ impl MailDir {
                 },
                 Err(e) => {
                     let verdict = self.failed(txn, &e);
-                    let refused =
-                        recipients.iter().all(|index| txn.set_recipient(*index, &verdict).is_ok());
-                    if !refused {
-                        return Err(verdict);
-                    }
+                    refuse(txn, &recipients, &verdict)?;
                 }
             }
         }
@@ -310,9 +304,9 @@ impl MailDir {
         self.host.count("delivered", delivered);
         for (recipients, e) in refused {
             let trouble = self.not_moved(txn, &e);
-            if recipients.iter().any(|index| txn.set_recipient(*index, &trouble).is_err()) {
+            if let Err(verdict) = refuse(txn, &recipients, &trouble) {
                 // Duplicates for the others are better than a loss for this one.
-                return trouble;
+                return verdict;
             }
         }
         Verdict::CONTINUE
@@ -365,6 +359,18 @@ impl MailDir {
     fn open(&self) -> MutexGuard<'_, HashMap<u64, Prepared>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Gives recipients a verdict of their own; or the message one where the daemon does not take it.
+fn refuse(txn: &mut Transaction<'_>, recipients: &[usize], why: &Verdict) -> Result<(), Verdict> {
+    let refused = recipients.iter().try_for_each(|index| txn.set_recipient(*index, why));
+    refused.map_err(|_| Verdict::UNSTORED)
+}
+
+/// Whether every recipient has been refused, here or by other stages.
+fn is_for_nobody(txn: &Transaction<'_>) -> bool {
+    let mut recipients = txn.recipients();
+    recipients.len() > 0 && recipients.all(Recipient::is_refused)
 }
 
 /// What the client has announced with MAIL (RFC 1870); 0 when it has not.

@@ -170,10 +170,9 @@ fn a_mail_with_an_unknown_recipient_is_never_kept_for_the_others_in_silence() {
     assert_eq!(smtp.settle(&Verdict::REJECT), DONE);
     assert_eq!(count(root.path(), "a", "tmp"), 0);
 
-    // A verdict on the message would go before what other stages have said of its recipients.
     let mut nobody = by_lmtp(&maildir, &["b@example.com"]);
     assert_eq!(nobody.ask(Phase::Save), DONE);
-    assert_eq!(nobody.recipient(0).and_then(|answer| answer.code()), Some(550));
+    assert_eq!(nobody.recipient(0).unwrap().code(), Some(550));
 
     let mut lmtp = by_lmtp(&maildir, &["b@example.com", "a@example.com", "x/y@example.com"]);
     assert_eq!(lmtp.ask(Phase::Save), DONE);
@@ -226,16 +225,50 @@ fn over_lmtp_a_broken_maildir_is_its_own_recipients_trouble() {
     assert_eq!((count(root.path(), "b", "new"), count(root.path(), "c", "tmp")), (1, 0));
     assert_eq!(maildir.counter("delivered"), 1);
 
-    // Where nobody gets it, each hears it.
+    // Where nobody gets it, each hears so all the same.
     let mut mail = by_lmtp(&maildir, &["a@example.com"]);
     assert_eq!(mail.ask(Phase::Save), DONE);
-    assert_eq!(mail.recipient(0).and_then(|answer| answer.code()), Some(451));
+    assert_eq!(mail.recipient(0).unwrap().code(), Some(451));
     fs::create_dir(root.path().join("c/new")).unwrap();
     let mut mail = by_lmtp(&maildir, &["c@example.com"]);
     assert_eq!(mail.ask(Phase::Save), DONE);
     fs::remove_dir(root.path().join("c/new")).unwrap();
     assert_eq!(mail.settle(&DONE), DONE);
-    assert_eq!(mail.recipient(0).and_then(|answer| answer.code()), Some(451));
+    assert_eq!(mail.recipient(0).unwrap().code(), Some(451));
+}
+
+#[test]
+fn what_is_wrong_with_one_recipient_is_not_told_to_others() {
+    let root = tempfile::tempdir().unwrap();
+    let keys = serde_json::json!({ "maildir_over_quota": "reject" });
+    let maildir = maildir_with(root.path(), "full=-1:-1:1,broken=-1:-1,a=-1:-1", keys);
+    fs::remove_dir(root.path().join("broken/tmp")).unwrap();
+    fs::write(root.path().join("broken/tmp"), "").unwrap();
+    for (to, codes) in [
+        (["broken@example.com", "full@example.com"], [451, 552]),
+        (["full@example.com", "broken@example.com"], [552, 451]),
+        (["nobody@example.com", "broken@example.com"], [550, 451]),
+    ] {
+        let mut mail = by_lmtp(&maildir, &to);
+        assert_eq!(mail.ask(Phase::Save), DONE);
+        let heard = [0, 1].map(|index| mail.recipient(index).unwrap().code().unwrap());
+        assert_eq!(heard, codes, "{to:?}");
+        assert_eq!(mail.settle(&Verdict::DEFER), DONE);
+    }
+
+    // Another stage has its reasons to have one of them try again.
+    for other in ["full@example.com", "nobody@example.com"] {
+        let mut mail = by_lmtp(&maildir, &["a@example.com", other]);
+        mail.set_recipient(0, Verdict::DEFER);
+        assert_eq!(mail.ask(Phase::Save), DONE);
+        assert!(mail.recipient(0).unwrap().is_deferred());
+        assert!(mail.recipient(1).unwrap().is_rejected());
+        // By a host that stores it for nobody, and by one that ends the chain.
+        assert_eq!(mail.settle(&DONE), DONE);
+        assert_eq!(mail.settle(&Verdict::DEFER), DONE);
+        assert_eq!(count(root.path(), "a", "tmp") + count(root.path(), "a", "new"), 0);
+    }
+    assert!(!maildir.has_logged("nothing was prepared"), "{:?}", maildir.log());
 }
 
 #[test]
