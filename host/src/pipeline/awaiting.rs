@@ -81,7 +81,6 @@ impl Late {
             return;
         }
         txn.outcome = Some(Status::DEFER);
-        txn.reply = None;
         let told = if stage.awaits_settled() {
             stage.settle(txn).await
         } else {

@@ -44,7 +44,6 @@ pub(super) async fn settle(
     let commits = !awaited.is_empty();
     for listener in awaited {
         txn.outcome = Some(listener.outcome(&decision));
-        txn.reply = None;
         let told;
         (txn, told) = listener.stage.settle(txn).await.ok()?;
         // Whatever becomes of it, the next message of the connection must not find it.

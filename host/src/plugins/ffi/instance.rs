@@ -145,6 +145,8 @@ impl Instance {
     fn call(&self, mut txn: Box<Transaction>, entry: impl FnOnce(Txn<'_>) -> Status) -> Called {
         let session = Some(txn.client.session);
         txn.explanation = None;
+        // One that was left behind, by whomever, is not about this.
+        txn.reply = None;
         *txn.lease.get_mut() = HOLDABLE;
         let raw = Box::into_raw(txn);
         let (status, why) = self.record.calling(session, || entry(lend(raw)));
