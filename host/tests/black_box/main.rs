@@ -28,6 +28,7 @@ mod lifecycle;
 mod limits;
 mod log_files;
 mod maildir_faults;
+mod maildir_made;
 mod memory;
 mod named_files;
 mod network_threads;

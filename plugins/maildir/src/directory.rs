@@ -93,7 +93,7 @@ impl Directory {
         self.child(name, keeping)
     }
 
-    /// Makes a directory in this one that survives a crash. One that another has made meanwhile is left alone.
+    /// Makes a directory in this one that survives a crash, or none. One that another has made meanwhile is left alone.
     fn make(&self, path: &Path, keeping: Keeping) -> Result<(), StorageError> {
         let name = path.file_name().unwrap_or_default();
         match mkdirat(&self.fd, name, Mode::S_IRWXU) {
@@ -101,6 +101,15 @@ impl Directory {
             Err(Errno::EEXIST) => return Ok(()),
             Err(e) => return Err(failed("cannot make", path, e)),
         }
+        self.finish_making(path, keeping).inspect_err(|_| {
+            // The next message would find it, and not that it may be gone after a crash. Where it stays, the disk takes no mail, or
+            // somebody has put something into it.
+            let _ = unlinkat(&self.fd, name, UnlinkatFlags::RemoveDir);
+        })
+    }
+
+    fn finish_making(&self, path: &Path, keeping: Keeping) -> Result<(), StorageError> {
+        let name = path.file_name().unwrap_or_default();
         let fd = openat(&self.fd, name, READ | OFlag::O_NOFOLLOW, Mode::empty())
             .map_err(|e| failed("cannot open", path, e))?;
         // The umask has had its say in the mode of mkdir.

@@ -29,6 +29,7 @@ mod mailbox;
 mod mailbox_name;
 mod maildirs;
 mod maildirsize;
+mod making;
 mod opened;
 mod ownership;
 mod path_template;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::directory::{Directory, StorageError, give};
 use crate::folder::MOST_FOLDERS;
+use crate::making;
 use crate::ownership::{Keeping, Kind, Owner};
 use crate::path_template::MailboxPath;
 use crate::quota::Quota;
@@ -67,8 +68,16 @@ impl Mailbox {
         self.owner
     }
 
-    /// Opens it.
+    /// Opens it, unless it is missing; what is being made is waited for.
     pub(crate) fn open(&self) -> Result<OpenMailbox, StorageError> {
+        let opened = self.open_parts();
+        if making::is_under_way(&self.path) {
+            return making::when_done(|| self.open_parts());
+        }
+        opened
+    }
+
+    fn open_parts(&self) -> Result<OpenMailbox, StorageError> {
         let mailbox = self.open_itself()?;
         let tmp = mailbox.child(TMP, self.own_keeping())?;
         let new = mailbox.child_to_sync(NEW, self.own_keeping())?;
@@ -82,6 +91,10 @@ impl Mailbox {
 
     /// Opens it, making what is missing.
     pub(crate) fn open_or_make(&self) -> Result<OpenMailbox, StorageError> {
+        making::alone(&self.path.whole(), || self.open_making())
+    }
+
+    fn open_making(&self) -> Result<OpenMailbox, StorageError> {
         let maildir = self.walk(Directory::open_or_make, Directory::child_or_make)?;
         let inbox = self.make_parts(&maildir)?;
         match &self.folder {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use nix::unistd::{Uid, User, geteuid};
@@ -15,6 +15,7 @@ use crate::leftovers::Leftovers;
 use crate::line_ending::LineEnding;
 use crate::mailbox::Mailbox;
 use crate::mailbox_name::{self, BadName};
+use crate::making;
 use crate::opened::{Found, Opened};
 use crate::ownership::Identity;
 use crate::path_template::{PathTemplate, PathTemplateError};
@@ -36,8 +37,6 @@ pub(crate) struct Maildirs {
     reservations: Arc<Reservations>,
     kept: KeptHandles,
     leftovers: Arc<Leftovers>,
-    /// Held while directories are made: between its making and its change of owner a directory looks foreign.
-    making: Mutex<()>,
 }
 
 impl Maildirs {
@@ -63,7 +62,6 @@ impl Maildirs {
             reservations: Arc::default(),
             kept: KeptHandles::default(),
             leftovers: Arc::default(),
-            making: Mutex::new(()),
         })
     }
 
@@ -72,7 +70,8 @@ impl Maildirs {
     pub(crate) fn start(&self, identity: &Identity) -> Result<u64, SetupError> {
         let users = self.users.now();
         users.check_owners(identity)?;
-        Directory::open_or_make(self.template.base())?;
+        let base = self.template.base();
+        making::alone(base, || Directory::open_or_make(base))?;
         if self.template.has_domain() {
             // Which domains there are, the recipients will tell.
             return Ok(0);
@@ -146,7 +145,6 @@ impl Maildirs {
     fn open(&self, mailbox: Mailbox) -> Result<Found, StorageError> {
         let opened = match mailbox.open() {
             Err(e) if e.is_missing() || matches!(e, StorageError::Foreign { .. }) => {
-                let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
                 mailbox.open_or_make()
             }
             done => done,

@@ -1,4 +1,6 @@
 use std::fs::{self, File};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use super::*;
@@ -132,7 +134,7 @@ fn first_deliveries_at_the_same_time_make_one_maildir() {
     let (uid, gid) = a_user();
     let map = format!("*={uid}:{gid}");
     let maildirs = maildirs_at(root.path(), "[domain]/[user]/Maildir", &map).unwrap();
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for i in 0..10 {
@@ -192,4 +194,36 @@ fn a_folder_too_many_is_the_inbox() {
     assert!(!root.path().join("a/.new").exists());
     assert_eq!(fs::read_dir(root.path().join("a/new")).unwrap().count(), 1);
     assert_eq!(fs::read_dir(root.path().join("a/.f7/new")).unwrap().count(), 1);
+}
+
+/// It is not on stable storage yet, and may be taken back.
+#[test]
+fn what_is_being_made_is_not_delivered_into() {
+    let root = tempfile::tempdir().unwrap();
+    let maildirs = maildirs_at(root.path(), "[user]/mail", "*=-1:-1").unwrap();
+    let to = |user: &str| found(&maildirs, &[&format!("{user}@d")]);
+    for user in ["a", "b"] {
+        deliver(&maildirs, to(user));
+    }
+    let (sent, arrived) = mpsc::channel();
+    thread::scope(|scope| {
+        let path = to("a").remove(0).1.path().whole();
+        let done = making::alone(&path, || {
+            assert_eq!(deliver(&maildirs, to("b")), 1, "others are not waited for");
+            let delivering = scope.spawn(|| {
+                let delivered = deliver(&maildirs, to("a"));
+                sent.send(()).unwrap();
+                delivered
+            });
+            let early = arrived.recv_timeout(Duration::from_millis(200));
+            assert!(early.is_err(), "into a directory that is not synced");
+            // As when that has failed.
+            fs::remove_dir_all(root.path().join("a/mail")).unwrap();
+            delivering
+        });
+        assert_eq!(done.join().unwrap(), 1);
+    });
+    let kept = files_below(root.path());
+    assert_eq!(kept.len(), 3, "{kept:?}");
+    assert!(kept[0].starts_with(root.path().join("a/mail/new")), "made again: {kept:?}");
 }

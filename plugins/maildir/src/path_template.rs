@@ -84,6 +84,15 @@ pub(crate) struct MailboxPath {
     pub(crate) private_from: usize,
 }
 
+impl MailboxPath {
+    /// All of it, to be compared; it is opened in parts.
+    pub(crate) fn whole(&self) -> PathBuf {
+        let mut whole = self.base.to_path_buf();
+        whole.extend(&self.parts);
+        whole
+    }
+}
+
 /// Why the path cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathTemplateError {
