@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::arrival;
 use super::server::Server;
+use super::stop::Stop;
 use super::wire::Wire;
 
 /// Accepts on one socket until the server stops, each client for the server as it is configured then. Runs on the
@@ -20,15 +21,15 @@ pub(crate) async fn accept(server: Arc<ArcSwap<Server>>, socket: Listening) {
     let stop = server.load().stop.clone();
     let mut pause = FIRST_PAUSE;
     let mut last = MOST_AT_THE_END;
+    let mut looked = false;
     while last > 0 {
         let accepted = tokio::select! {
             biased;
             // They wait for whoever listens next.
             () = stop.begun(), if server.load().leaves_its_queue() => return,
-            accepted = socket.accept() => accepted,
-            // Whoever is in the queue by now has been accepted above and hears 421; a closed socket would reset them.
-            () = stop.begun() => return,
+            accepted = next(&socket, &stop, &mut looked) => accepted,
         };
+        let Some(accepted) = accepted else { return };
         if stop.has_begun() {
             last -= 1;
         }
@@ -46,6 +47,29 @@ pub(crate) async fn accept(server: Arc<ArcSwap<Server>>, socket: Listening) {
                 );
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+/// The next client; none when the server has begun to end and nobody waits any more. Whoever is in the queue by then is taken in
+/// and hears 421: a closed socket would reset them.
+async fn next(
+    socket: &Listening,
+    stop: &Stop,
+    looked: &mut bool,
+) -> Option<io::Result<arrival::Arrival>> {
+    loop {
+        tokio::select! {
+            biased;
+            accepted = socket.accept() => return Some(accepted),
+            () = stop.begun() => {
+                if *looked {
+                    return None;
+                }
+                // Of those who have come since the thread has looked at its sockets nobody knows yet. It does so between two turns.
+                tokio::task::yield_now().await;
+                *looked = true;
             }
         }
     }
@@ -104,3 +128,28 @@ const MOST_AT_THE_END: u32 = 256;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener as StdListener, TcpStream};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_in_the_queue_at_the_end_is_taken_in() {
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let socket = Listening::Tcp(TcpListener::from_std(listener).unwrap());
+        // The thread is in the middle of a turn when they come, and when it hears of the end.
+        let clients: Vec<_> = (0..20).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let stop = Stop::default();
+        stop.begin();
+        let (mut looked, mut taken) = (false, 0);
+        while let Some(accepted) = next(&socket, &stop, &mut looked).await {
+            accepted.unwrap();
+            taken += 1;
+        }
+        assert_eq!(taken, clients.len());
+    }
+}
