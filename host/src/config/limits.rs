@@ -8,7 +8,7 @@ use super::raw::RawServer;
 /// How much one client may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Recipients per message.
+    /// Recipients per message; 100,000 at most.
     pub max_rcpt: u32,
     /// Refused commands before the connection is closed.
     pub max_errors: u32,
@@ -43,7 +43,7 @@ impl Limits {
         let usual = Self::default();
         let most = i64::from(u32::MAX);
         let limits = Self {
-            max_rcpt: numbers.check("max_rcpt", raw.max_rcpt, usual.max_rcpt, most),
+            max_rcpt: numbers.check("max_rcpt", raw.max_rcpt, usual.max_rcpt, MOST_RECIPIENTS),
             max_errors: numbers.check("max_errors", raw.max_errors, usual.max_errors, most),
             max_unrecognised: numbers.check(
                 "max_unrecognised",
@@ -74,6 +74,9 @@ impl Limits {
         limits
     }
 }
+
+/// All of a message are kept in memory, beside its body.
+const MOST_RECIPIENTS: i64 = 100_000;
 
 /// Checks the numbers of one server.
 pub(super) struct Numbers<'a> {

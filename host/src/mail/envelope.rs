@@ -13,7 +13,7 @@ pub struct Envelope {
     /// All paths and parameters, one after the other; the spans below point into it.
     text: String,
     sender: Option<Mailbox>,
-    sender_parameters: Range<usize>,
+    sender_parameters: Span,
     recipients: Vec<Recipient>,
     /// Whether the client hears a reply for each recipient (LMTP, PRDR) and not one for all.
     pub each_answered: bool,
@@ -26,6 +26,7 @@ pub struct Envelope {
     hashes: Vec<String>,
     delivery_header: String,
     added_headers: String,
+    /// In their order; a hostile header has thousands.
     removed: Vec<Range<usize>>,
     notes: Notes,
 }
@@ -33,16 +34,30 @@ pub struct Envelope {
 /// A mailbox, as spans of the envelope's text.
 #[derive(Clone, Debug, Default)]
 pub struct Mailbox {
-    address: Range<usize>,
-    local_part: Range<usize>,
-    domain: Range<usize>,
+    address: Span,
+    local_part: Span,
+    domain: Span,
+}
+
+/// A part of the envelope's text. Half as large as a range: an idle connection has some, and a message many. There is no text of
+/// 4 GiB, for recipients and their paths are limited (`max_rcpt`, RFC 5321 section 4.5.3.1.3).
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    fn of(self, text: &str) -> &str {
+        &text[self.start as usize..self.end as usize]
+    }
 }
 
 /// One recipient.
 #[derive(Clone, Debug)]
 pub struct Recipient {
     mailbox: Mailbox,
-    parameters: Range<usize>,
+    parameters: Span,
     /// What a stage decided about it alone.
     pub verdict: Option<(Status, Option<ChosenReply>)>,
 }
@@ -53,7 +68,7 @@ impl Envelope {
         Self {
             text: String::new(),
             sender: None,
-            sender_parameters: 0..0,
+            sender_parameters: Span { start: 0, end: 0 },
             recipients: Vec::new(),
             each_answered: false,
             arrived_ms: 0,
@@ -84,7 +99,7 @@ impl Envelope {
         Self {
             text: self.text.clone(),
             sender: self.sender.clone(),
-            sender_parameters: self.sender_parameters.clone(),
+            sender_parameters: self.sender_parameters,
             recipients: self.recipients.clone(),
             each_answered: self.each_answered,
             arrived_ms: self.arrived_ms,
@@ -97,7 +112,7 @@ impl Envelope {
     pub fn clear(&mut self) {
         self.text.clear();
         self.sender = None;
-        self.sender_parameters = 0..0;
+        self.sender_parameters = Span::default();
         self.recipients.clear();
         self.each_answered = false;
         self.queued_id.clear();
@@ -139,7 +154,7 @@ impl Envelope {
     /// Takes back the last recipient: it was refused.
     pub fn pop_recipient(&mut self) {
         if let Some(recipient) = self.recipients.pop() {
-            self.text.truncate(recipient.mailbox.address.start);
+            self.text.truncate(recipient.mailbox.address.start as usize);
         }
     }
 
@@ -160,27 +175,27 @@ impl Envelope {
 
     /// The mailbox without brackets; empty for the null reverse-path.
     pub fn address(&self, mailbox: &Mailbox) -> &str {
-        &self.text[mailbox.address.clone()]
+        mailbox.address.of(&self.text)
     }
 
     /// The local part, unquoted.
     pub fn local_part(&self, mailbox: &Mailbox) -> &str {
-        &self.text[mailbox.local_part.clone()]
+        mailbox.local_part.of(&self.text)
     }
 
     /// The domain.
     pub fn domain(&self, mailbox: &Mailbox) -> &str {
-        &self.text[mailbox.domain.clone()]
+        mailbox.domain.of(&self.text)
     }
 
     /// Parameters of MAIL, blank-separated.
     pub fn sender_parameters(&self) -> &str {
-        &self.text[self.sender_parameters.clone()]
+        self.sender_parameters.of(&self.text)
     }
 
     /// Parameters of RCPT, blank-separated.
     pub fn parameters(&self, recipient: &Recipient) -> &str {
-        &self.text[recipient.parameters.clone()]
+        recipient.parameters.of(&self.text)
     }
 
     /// When the message began, in milliseconds of Unix time.
@@ -263,7 +278,7 @@ impl Envelope {
             .iter()
             .filter(|field| body[field.name()].eq_ignore_ascii_case(name.as_bytes()))
             .map(HeaderField::whole)
-            .filter(|whole| !self.removed.contains(whole))
+            .filter(|whole| self.removed.binary_search_by_key(&whole.start, |r| r.start).is_err())
             .collect();
         self.removed.extend_from_slice(&found);
         self.removed.sort_by_key(|r| r.start);
@@ -312,10 +327,10 @@ impl Envelope {
         Mailbox { address, local_part: self.keep(local_part), domain: self.keep(domain) }
     }
 
-    fn keep(&mut self, text: &str) -> Range<usize> {
-        let start = self.text.len();
+    fn keep(&mut self, text: &str) -> Span {
+        let start = self.text.len() as u32;
         self.text.push_str(text);
-        start..self.text.len()
+        Span { start, end: self.text.len() as u32 }
     }
 }
 
