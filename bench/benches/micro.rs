@@ -26,8 +26,8 @@ fn converse(settings: &Arc<Settings>, pieces: &[&[u8]], out: &mut Vec<u8>) -> us
                     out.clear();
                     break;
                 }
-                Step::Reset => {}
-                Step::Pause(_) | Step::StartTls => unreachable!("not in this dialogue"),
+                Step::Flush | Step::Reset => {}
+                Step::Pause(_) | Step::Spoilt(_) | Step::StartTls => unreachable!("not in this dialogue"),
             }
             input = &input[taken..];
         }

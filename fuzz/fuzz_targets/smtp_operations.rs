@@ -161,7 +161,7 @@ impl Run {
                     break;
                 }
                 Step::NeedInput | Step::StartTls => break,
-                Step::Pause(_) | Step::Reset => {}
+                Step::Flush | Step::Pause(_) | Step::Reset | Step::Spoilt(_) => {}
             }
         }
         let _ = self.session.protocol_name();

@@ -114,6 +114,10 @@ impl Driver {
             Step::Reset => {
                 assert!(self.open.take().is_some(), "a reset without a transaction");
             }
+            Step::Spoilt(reply) => {
+                assert!(!reply.is_positive(), "spoilt, and told yes: {reply:?}");
+                assert!(self.open.take().is_some(), "no transaction to be spoilt");
+            }
             Step::StartTls => {
                 assert!(rest.is_empty(), "bytes in the clear behind STARTTLS");
                 assert!(!self.session.is_tls());

@@ -118,7 +118,7 @@ fn run(switches: u8, more: u8, stream: &[u8], piece: usize) -> Vec<u8> {
                 Step::Body(bytes) => assert!(!bytes.is_empty() && session.in_transaction()),
                 Step::Close(_) => return out,
                 Step::NeedInput => break,
-                Step::Flush | Step::Pause(_) | Step::Reset => {}
+                Step::Flush | Step::Pause(_) | Step::Reset | Step::Spoilt(_) => {}
                 Step::StartTls => session.tls_done(),
             }
         }

@@ -30,8 +30,8 @@
 //! 3. The session keeps no partial lines: up to [`LONGEST_LINE`] bytes may stay with the driver, whose
 //!    buffer must be larger than that. Inside a message everything is always taken.
 //! 4. The driver owns the envelope. An accepted [`Question::Mail`] begins one, each accepted
-//!    [`Question::Rcpt`] adds to it, [`Step::Body`] fills it, [`Question::Message`] ends it, and so does
-//!    [`Step::Reset`]. [`Question::Data`] asks once whether there is room.
+//!    [`Question::Rcpt`] adds to it, [`Step::Body`] fills it, [`Question::Message`] ends it, and so do
+//!    [`Step::Reset`] and [`Step::Spoilt`]. [`Question::Data`] asks once whether there is room.
 //! 5. While a question is open no input is taken, so pipelined commands wait their turn.
 //! 6. Time is the driver's. [`Session::waiting`] says which limit applies; when it is over, call
 //!    [`Session::timed_out`]. To stop, call [`Session::shutting_down`] once and go on.
@@ -58,7 +58,7 @@
 //!             session.answer(Answer::Accept, &mut out);
 //!         }
 //!         Step::Body(bytes) => body.extend_from_slice(bytes),
-//!         Step::Reset => body.clear(),
+//!         Step::Reset | Step::Spoilt(_) => body.clear(),
 //!         Step::Close(_) => break,
 //!         Step::Flush | Step::NeedInput | Step::Pause(_) | Step::StartTls => {
 //!             unreachable!("not in this dialogue")

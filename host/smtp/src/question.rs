@@ -22,9 +22,11 @@ pub enum Step<'a> {
     NeedInput,
     /// Write `out`, wait this long without reading, then call again.
     Pause(Duration),
-    /// The open transaction came to nothing (RSET, a new HELO, STARTTLS, XCLIENT, or a message that
-    /// breaks a rule of the protocol): its envelope and body may be let go.
+    /// The open transaction came to nothing (RSET, a new HELO, STARTTLS, XCLIENT): its envelope and body may be let go.
     Reset,
+    /// The message of the open transaction breaks a rule of the protocol, and the client hears this reply at its end: its envelope
+    /// and body may be let go.
+    Spoilt(Reply<'static>),
     /// Write `out` (it ends with the 220), then do the TLS handshake as the server on the socket
     /// itself, then call [`tls_done`](crate::Session::tls_done). If the handshake fails, close.
     StartTls,

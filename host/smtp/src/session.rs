@@ -94,18 +94,18 @@ impl Session {
         out: &mut Vec<u8>,
         commands: &mut CommandCounts,
     ) -> (usize, Step<'a>) {
-        self.receive_telling(input, out, commands, |_, _| {})
+        self.receive_telling(input, out, commands, |_, _, _| {})
     }
 
     /// The same, and tells what each piece was taken for: one command line, or bytes of a message, of a chunk or of a line
-    /// that is too long ([`Waiting::Body`]). For drivers that show a conversation; which bytes are which, only the
-    /// session knows.
+    /// that is too long ([`Waiting::Body`]), and what was replied to it at once. For drivers that show a conversation or log what is
+    /// refused; which bytes are which, only the session knows.
     pub fn receive_telling<'a>(
         &mut self,
         input: &'a [u8],
         out: &mut Vec<u8>,
         commands: &mut CommandCounts,
-        mut told: impl FnMut(Waiting, &'a [u8]),
+        mut told: impl FnMut(Waiting, &'a [u8], &[u8]),
     ) -> (usize, Step<'a>) {
         let mut used = 0;
         loop {
@@ -115,10 +115,10 @@ impl Session {
             if used > 0 && out.len() > MOST_SAID {
                 return (used, Step::Flush);
             }
-            let waiting = self.waiting();
+            let (waiting, said) = (self.waiting(), out.len());
             let (taken, step) = self.advance(&input[used..], out, commands);
             if taken > 0 {
-                told(waiting, &input[used..used + taken]);
+                told(waiting, &input[used..used + taken], &out[said..]);
             }
             used += taken;
             if let Some(step) = step {

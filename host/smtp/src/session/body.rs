@@ -25,17 +25,15 @@ impl Session {
             Decoded::NeedInput => Some(Step::NeedInput),
             Decoded::BareNewline => {
                 body.size = body.size.saturating_add(1);
-                self.reset_due |= body.refuse(&replies::BARE_NEWLINE);
-                None
+                body.refuse(&replies::BARE_NEWLINE)
             }
             Decoded::Bytes(bytes) => {
                 body.size = body.size.saturating_add(bytes.len() as u64);
-                if body.size > limit {
-                    self.reset_due |= body.refuse(&replies::TOO_BIG);
-                }
                 if body.size > allowance {
                     self.close_with(&replies::TOO_BIG, CloseReason::TooMuchData, out);
                     None
+                } else if body.size > limit {
+                    body.refuse(&replies::TOO_BIG)
                 } else if body.refusal.is_some() {
                     None
                 } else {
@@ -83,17 +81,14 @@ impl Session {
                 self.say(&replies::CHUNK_OK, out);
                 None
             }
-            Some(reply) => {
-                self.chunk_refused(&reply, last, out);
-                None
-            }
+            Some(reply) => self.chunk_refused(&reply, last, out).then_some(Step::Spoilt(reply)),
         }
     }
 
     /// A failed chunk spoils the message (RFC 3030 2): the transaction ends, so that the chunks that are under way already get
     /// 503. Where nobody was to have it, only a chunk with others behind it does: whoever is accepted before those would get
-    /// a message without its beginning.
-    fn chunk_refused(&mut self, reply: &Reply<'static>, last: bool, out: &mut Vec<u8>) {
+    /// a message without its beginning. True when a transaction has ended so.
+    fn chunk_refused(&mut self, reply: &Reply<'static>, last: bool, out: &mut Vec<u8>) -> bool {
         let is_for_nobody = self.recipients() == 0;
         let spoils = self.transaction.is_some() && !(last && is_for_nobody);
         if is_for_nobody && !self.follows_refusal(Verb::Bdat) {
@@ -106,8 +101,8 @@ impl Session {
         if spoils {
             self.transaction = None;
             self.mail_refused = true; // the chunks under way are excused
-            self.reset_due = true;
         }
+        spoils
     }
 
     /// The answer at the end of a message that a rule of the protocol has spoilt.
@@ -130,11 +125,13 @@ impl Session {
 }
 
 impl DataBody {
-    /// From here on the data is skipped. True the first time.
-    fn refuse(&mut self, reply: &Reply<'static>) -> bool {
-        let first = self.refusal.is_none();
-        self.refusal.get_or_insert_with(|| reply.clone());
-        first
+    /// From here on the data is skipped; the driver hears of it once.
+    fn refuse(&mut self, reply: &Reply<'static>) -> Option<Step<'static>> {
+        if self.refusal.is_some() {
+            return None;
+        }
+        self.refusal = Some(reply.clone());
+        Some(Step::Spoilt(reply.clone()))
     }
 }
 

@@ -20,7 +20,7 @@ fn run(session: &mut Session, mut input: &[u8]) -> (String, String) {
         input = &input[used..];
         match step {
             Step::Ask(_) => session.answer(Answer::Accept, &mut out),
-            Step::Body(_) | Step::Reset => {}
+            Step::Body(_) | Step::Reset | Step::Spoilt(_) => {}
             step => return (String::from_utf8(out).unwrap(), format!("{step:?}")),
         }
     }

@@ -77,7 +77,7 @@ impl Driver {
                 Step::Flush => {}
                 Step::NeedInput => break,
                 Step::Pause(_) => self.pauses += 1,
-                Step::Reset => self.open = None,
+                Step::Reset | Step::Spoilt(_) => self.open = None,
                 Step::StartTls => {
                     assert_eq!(taken, buffer.len(), "bytes left behind STARTTLS");
                     self.handshake = true;
