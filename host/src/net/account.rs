@@ -1,10 +1,14 @@
-//! The two lines an operator reads: one for each message, one for each connection.
+//! The lines an operator reads: one for each message, one for each connection, and one for whatever is refused before there is a
+//! message.
 //!
-//! *Trust*: names and addresses are the client's words, and so may be a part of the reply. The log writes control characters as
-//! escapes and blanks within quotes (`observe::line`); lists are cut.
+//! *Trust*: names, addresses and commands are the client's words, and so may be a part of the reply. The log writes control
+//! characters as escapes and blanks within quotes (`observe::line`); lists and lines are cut. How many lines a client may cause
+//! before it is sent away, `max_errors` and the recipients of a message say.
 
 use std::fmt;
 use std::time::Duration;
+
+use guerrilla_smtp::Reply;
 
 use super::decided::{Decided, message_rejected};
 use super::ended::Ended;
@@ -29,6 +33,76 @@ pub(super) fn of_message(decision: &Decision, txn: &Transaction, size: usize) {
         reply = refusal(decision),
         "message {}",
         verdict(decision.kind),
+    );
+}
+
+/// What is refused by a chain, by `allowed_hosts`, or by a rule of the protocol that a whole message must keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    Client,
+    Helo,
+    Sender,
+    /// The last one.
+    Recipient,
+    Message,
+}
+
+/// It is refused with this reply.
+pub(super) fn of_refusal(what: Refused, txn: &Transaction, reply: &Reply<'_>) {
+    let (client, envelope) = (&txn.client, &txn.envelope);
+    // Until a MAIL is taken, what is there is of the message before.
+    let sender = envelope.sender().filter(|_| !matches!(what, Refused::Client | Refused::Helo));
+    let to = match what {
+        Refused::Client | Refused::Helo | Refused::Sender => None,
+        Refused::Recipient => envelope.recipients().last().map(|last| {
+            let address = envelope.address(last.mailbox());
+            format!("<{address}>")
+        }),
+        Refused::Message => Some(Recipients(txn).to_string()),
+    };
+    tracing::info!(
+        session = %client.session,
+        remote = %client.remote_ip,
+        helo = client.helo.as_deref().unwrap_or("-"),
+        tls = tls(client),
+        from = sender.map(|sender| format!("<{}>", envelope.address(sender))),
+        to,
+        reply = worded(reply),
+        "{} refused",
+        what.name(),
+    );
+}
+
+impl Refused {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Helo => "HELO",
+            Self::Sender => "sender",
+            Self::Recipient => "recipient",
+            Self::Message => "message",
+        }
+    }
+}
+
+/// A command was answered with this at once, asking nobody. Told are refusals that keep mail away; commands out of order are a
+/// consequence of those.
+pub(super) fn of_command(client: &Client, command: &[u8], said: &[u8]) {
+    const OF_MAIL: [&[u8]; 3] = [b"MAIL", b"RCPT", b"BDAT"];
+    const NOT_NOW: [&[u8]; 2] = [b"503", b"421"];
+    let verb = command.get(..4).unwrap_or_default();
+    let is_of_mail = OF_MAIL.iter().any(|known| known.eq_ignore_ascii_case(verb));
+    if !is_of_mail || NOT_NOW.iter().any(|code| said.starts_with(code)) {
+        return;
+    }
+    tracing::info!(
+        session = %client.session,
+        remote = %client.remote_ip,
+        helo = client.helo.as_deref().unwrap_or("-"),
+        tls = tls(client),
+        command = cut(&String::from_utf8_lossy(command.trim_ascii_end())),
+        reply = cut(&String::from_utf8_lossy(said.trim_ascii_end())),
+        "command refused",
     );
 }
 
@@ -66,9 +140,17 @@ fn refusal(decision: &Decision) -> Option<String> {
         Decided::Reply(reply) | Decided::Disconnect(reply) => reply,
         Decided::Accept => return None,
     };
+    Some(worded(&reply))
+}
+
+/// As the client reads it.
+fn worded(reply: &Reply<'_>) -> String {
     let enhanced = reply.enhanced().map(|code| format!("{code} ")).unwrap_or_default();
-    let text: String = reply.text().chars().take(MOST_OF_A_REPLY).collect();
-    Some(format!("{} {enhanced}{text}", reply.code()))
+    format!("{} {enhanced}{}", reply.code(), cut(reply.text()))
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(MOST_OF_A_TEXT).collect()
 }
 
 fn tls(client: &Client) -> &str {
@@ -90,8 +172,8 @@ impl fmt::Display for Recipients<'_> {
     }
 }
 
-/// Characters of a reply's text: a stage may have put a page there.
-const MOST_OF_A_REPLY: usize = 512;
+/// Characters of a reply's text, where a stage may have put a page, and of a command.
+const MOST_OF_A_TEXT: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -174,8 +174,9 @@ impl Visits {
 }
 
 impl Permit {
-    /// Says who it is, once that is known (a proxy may speak for others), or that this one may not stay.
+    /// Says who it is, once that is known (a proxy may speak for others, one after the other), or that this one may not stay.
     pub(super) fn is_for(&mut self, client: IpAddr, now: Instant) -> Result<(), TurnedAway> {
+        self.leave_network();
         let admission = &self.admission;
         if admission.network_limits() != (0, 0) {
             let network = network(client);
@@ -184,12 +185,10 @@ impl Permit {
         }
         Ok(())
     }
-}
 
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.admission.active.fetch_sub(1, Ordering::Relaxed);
-        let Some(network) = self.network else { return };
+    /// Says that nobody knows who it is any more.
+    pub(super) fn leave_network(&mut self) {
+        let Some(network) = self.network.take() else { return };
         let mut networks = self.admission.networks();
         if let Some(visits) = networks.visits.get_mut(&network) {
             visits.active -= 1;
@@ -197,6 +196,13 @@ impl Drop for Permit {
                 networks.visits.remove(&network);
             }
         }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.admission.active.fetch_sub(1, Ordering::Relaxed);
+        self.leave_network();
     }
 }
 
@@ -264,6 +270,21 @@ mod tests {
         let _four = visit(&door, "::ffff:192.0.2.1", now).unwrap();
         drop(one);
         assert!(visit(&door, "2001:db8::3", now).is_ok());
+    }
+
+    #[test]
+    fn a_proxy_speaks_for_one_after_the_other() {
+        let door = Arc::new(Admission::new(10, 1, 0));
+        let now = Instant::now();
+        let first = visit(&door, "192.0.2.1", now).unwrap();
+        let mut proxy = visit(&door, "192.0.2.2", now).unwrap();
+        assert_eq!(proxy.is_for("192.0.2.1".parse().unwrap(), now), Err(TurnedAway::NetworkFull));
+        drop(first);
+        proxy.is_for("192.0.2.1".parse().unwrap(), now).unwrap();
+        assert!(visit(&door, "192.0.2.2", now).is_ok(), "its place is free");
+        assert!(visit(&door, "192.0.2.1", now).is_err());
+        drop(proxy);
+        assert!(door.networks().visits.is_empty());
     }
 
     #[test]

@@ -88,7 +88,11 @@ async fn admit(
             return None;
         }
     };
-    let ip = client.remote.map(|remote| remote.ip());
+    // Behind a PROXY header it is not the proxy who speaks, whatever address that says.
+    let trusted_proxy = !is_told && server.takes_proxy_commands_from(client.remote);
+    // Whoever it speaks for is counted, not the proxy.
+    let is_many = trusted_proxy && server.settings.xclient;
+    let ip = client.remote.map(|remote| remote.ip()).filter(|_| !is_many);
     if let Some(Err(why)) = ip.map(|ip| permit.is_for(ip, Instant::now())) {
         drop(permit);
         turn_away(&server, arrival, why).await;
@@ -110,11 +114,7 @@ async fn admit(
             return None;
         }
     }
-    let traits = PeerTraits {
-        tls: client.tls.is_some(),
-        // Behind a PROXY header it is not the proxy who speaks, whatever address that says.
-        trusted_proxy: !is_told && server.takes_proxy_commands_from(client.remote),
-    };
+    let traits = PeerTraits { tls: client.tls.is_some(), trusted_proxy };
     let connection = Connection::open(server, arrival.wire, traits, number, permit);
     Some((connection, Box::new(Transaction::new(client))))
 }

@@ -9,8 +9,10 @@ use std::mem::take;
 #[derive(Debug, Default)]
 pub(super) struct Buffers {
     input: Vec<u8>,
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
+    /// How much of the output the socket has.
+    written: u32,
     /// Replies to be written.
     pub(super) output: Vec<u8>,
 }
@@ -22,7 +24,7 @@ impl Buffers {
         let Set { input, mut output } = kept
             .unwrap_or_else(|| Set { input: vec![0; INPUT], output: Vec::with_capacity(OUTPUT) });
         output.clear();
-        Self { input, start: 0, end: 0, output }
+        Self { input, start: 0, end: 0, written: 0, output }
     }
 
     /// Gives them back if nothing of this client is in them. They are an empty shell then, until [`Buffers::have`].
@@ -52,12 +54,12 @@ impl Buffers {
 
     /// Both sides at once, for the session.
     pub(super) fn both(&mut self) -> (&[u8], &mut Vec<u8>) {
-        (&self.input[self.start..self.end], &mut self.output)
+        (&self.input[self.start as usize..self.end as usize], &mut self.output)
     }
 
     /// Marks bytes as used up.
     pub(super) fn consume(&mut self, bytes: usize) {
-        self.start += bytes;
+        self.start += bytes as u32;
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -67,16 +69,32 @@ impl Buffers {
     /// Room behind the bytes that are there; the session leaves at most a line, so there always is some.
     pub(super) fn room(&mut self) -> &mut [u8] {
         if self.start > 0 {
-            self.input.copy_within(self.start..self.end, 0);
+            self.input.copy_within(self.start as usize..self.end as usize, 0);
             self.end -= self.start;
             self.start = 0;
         }
-        &mut self.input[self.end..]
+        &mut self.input[self.end as usize..]
     }
 
     /// Marks bytes of the room as read.
     pub(super) fn filled(&mut self, bytes: usize) {
-        self.end += bytes;
+        self.end += bytes as u32;
+    }
+
+    /// The replies that the socket has not got.
+    pub(super) fn unwritten(&self) -> &[u8] {
+        &self.output[self.written as usize..]
+    }
+
+    /// Marks replies as written. They stay until all that belongs to them is said.
+    pub(super) fn written(&mut self, bytes: usize) {
+        self.written += bytes as u32;
+    }
+
+    /// All replies are written.
+    pub(super) fn said(&mut self) {
+        self.output.clear();
+        self.written = 0;
     }
 }
 

@@ -16,7 +16,7 @@ use guerrilla_plugin_abi::Phase;
 use guerrilla_smtp::{CloseReason, CommandCounts, PeerTraits, Session, Step, Waiting};
 use tokio::time::{Instant, Sleep};
 
-use super::account;
+use super::account::{self, Refused};
 use super::admission::Permit;
 use super::buffers::Buffers;
 use super::dialogue::{Asking, Dialogue};
@@ -52,8 +52,10 @@ pub(super) struct Connection {
     ear: Ear,
     /// The session knows it.
     stopping: bool,
+    /// The word on a message is among the replies that are not written.
+    acknowledged: bool,
     /// Given back when all else is gone.
-    _permit: Permit,
+    permit: Permit,
 }
 
 /// What the session cannot go on without.
@@ -98,81 +100,100 @@ impl Connection {
             turn: 0,
             ear: Ear::default(),
             stopping: false,
+            acknowledged: false,
             server,
-            _permit: permit,
+            permit,
         })
     }
 
     /// Serves the client until one of both sides ends.
-    pub(super) async fn run(mut self: Box<Self>, txn: Box<Transaction>) {
-        // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
-        let session = txn.client.session;
-        self.server.shown.watchers.note(&txn.client, "opened");
-        let conversed = {
-            let mut conversation = pin!(self.converse(txn));
-            poll_fn(|cx| poll_caught(conversation.as_mut(), cx)).await
-        };
-        let is_by_us = match conversed {
-            Ok((txn, ended)) => {
-                self.server.shown.watchers.note(&txn.client, format_args!("closed {ended}"));
-                self.server.tally().closed(&ended);
-                account::of_connection(&txn.client, &ended, self.patience.lasted(Instant::now()));
-                self.dialogue.closed(txn);
-                ended.is_by_us()
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn keeps its arguments twice, and this one mostly lies idle"
+    )]
+    pub(super) fn run(mut self: Box<Self>, txn: Box<Transaction>) -> impl Future<Output = ()> {
+        async move {
+            // What is rare or brief is boxed wherever it is awaited: the room for it is not to lie idle.
+            let session = txn.client.session;
+            self.server.shown.watchers.note(&txn.client, "opened");
+            let conversed = {
+                let mut conversation = pin!(self.converse(txn));
+                poll_fn(|cx| poll_caught(conversation.as_mut(), cx)).await
+            };
+            let is_by_us = match conversed {
+                Ok((txn, ended)) => {
+                    self.server.shown.watchers.note(&txn.client, format_args!("closed {ended}"));
+                    self.server.tally().closed(&ended);
+                    account::of_connection(
+                        &txn.client,
+                        &ended,
+                        self.patience.lasted(Instant::now()),
+                    );
+                    self.dialogue.closed(txn);
+                    ended.is_by_us()
+                }
+                Err(why) => {
+                    tracing::error!(%session, "the session has panicked and was closed: {why}");
+                    self.server.tally().closed(&Ended::Panicked);
+                    self.apologise();
+                    true
+                }
+            };
+            if is_by_us {
+                Box::pin(self.linger()).await;
             }
-            Err(why) => {
-                tracing::error!(%session, "the session has panicked and was closed: {why}");
-                self.server.tally().closed(&Ended::Panicked);
-                self.apologise();
-                true
-            }
-        };
-        if is_by_us {
-            Box::pin(self.linger()).await;
         }
     }
 
-    async fn converse(&mut self, mut txn: Box<Transaction>) -> (Box<Transaction>, Ended) {
-        let mut buffers = Buffers::borrow();
-        if self.server.greet_delay.is_some()
-            && let Err(ended) = Box::pin(self.greet(&mut buffers)).await
-        {
-            return (txn, ended);
-        }
-        loop {
-            let pending = self.advance(&mut buffers, &mut txn);
-            let waits = !matches!(pending, Pending::Nothing | Pending::Answer(_));
-            if (waits || buffers.output.len() > MOST_SAID) && self.server.shown.watchers.any() {
-                self.server.shown.watchers.said(&txn.client, &buffers.output);
-            }
-            if !waits
-                && buffers.output.len() > MOST_SAID
-                && let Err(ended) = Box::pin(self.flush(&mut buffers)).await
+    #[expect(clippy::manual_async_fn, reason = "as above")]
+    fn converse(
+        &mut self,
+        mut txn: Box<Transaction>,
+    ) -> impl Future<Output = (Box<Transaction>, Ended)> {
+        async move {
+            let mut buffers = Buffers::borrow();
+            if self.server.greet_delay.is_some()
+                && let Err(ended) = Box::pin(self.greet(&mut buffers)).await
             {
                 return (txn, ended);
             }
-            let went = match pending {
-                Pending::Nothing => Ok(()),
-                Pending::Answer(phase) => {
-                    let told;
-                    {
-                        let asking = pin!(self.dialogue.ask(phase, txn));
-                        (txn, told) = lending(&mut buffers, asking).await;
+            loop {
+                let pending = self.advance(&mut buffers, &mut txn);
+                let waits = !matches!(pending, Pending::Nothing | Pending::Answer(_));
+                if (waits || buffers.output.len() > MOST_SAID) && self.server.shown.watchers.any() {
+                    self.server.shown.watchers.said(&txn.client, &buffers.output);
+                }
+                if !waits
+                    && buffers.output.len() > MOST_SAID
+                    && let Err(ended) = Box::pin(self.flush(&mut buffers)).await
+                {
+                    return (txn, ended);
+                }
+                let went = match pending {
+                    Pending::Nothing => Ok(()),
+                    Pending::Answer(phase) => {
+                        let told;
+                        {
+                            let asking = pin!(self.dialogue.ask(phase, txn));
+                            let owing = self.acknowledged.then_some(&mut self.wire);
+                            (txn, told) = lending(&mut buffers, owing, asking).await;
+                        }
+                        self.answer(&told, &mut buffers);
+                        self.acknowledged |= phase == Phase::SAVE;
+                        Ok(())
                     }
-                    self.answer(&told, &mut buffers);
-                    Ok(())
+                    Pending::Flush => Box::pin(self.flush(&mut buffers)).await,
+                    Pending::Input => self.hear(&mut buffers).await,
+                    Pending::Pause(delay) => Box::pin(self.pause(delay, &mut buffers)).await,
+                    Pending::Handshake => Box::pin(self.start_tls(&mut buffers, &mut txn)).await,
+                    Pending::Close(reason) => {
+                        let told = self.flush(&mut buffers).await;
+                        Err(told.err().unwrap_or(Ended::Closed(reason)))
+                    }
+                };
+                if let Err(ended) = went {
+                    return (txn, ended);
                 }
-                Pending::Flush => Box::pin(self.flush(&mut buffers)).await,
-                Pending::Input => self.hear(&mut buffers).await,
-                Pending::Pause(delay) => Box::pin(self.pause(delay, &mut buffers)).await,
-                Pending::Handshake => Box::pin(self.start_tls(&mut buffers, &mut txn)).await,
-                Pending::Close(reason) => {
-                    let told = self.flush(&mut buffers).await;
-                    Err(told.err().unwrap_or(Ended::Closed(reason)))
-                }
-            };
-            if let Err(ended) = went {
-                return (txn, ended);
             }
         }
     }
@@ -186,14 +207,16 @@ impl Connection {
         // is not done for each.
         let step = loop {
             let (rest, watchers) = (&input[taken..], &self.server.shown.watchers);
-            let (read, step) = if watchers.any() {
-                let client = &txn.client;
-                self.session.receive_telling(rest, output, &mut commands, |waiting, piece| {
+            let (client, watched) = (&txn.client, watchers.any());
+            let hearing = |waiting, piece: &[u8], said: &[u8]| {
+                if watched {
                     watchers.heard(client, waiting, piece);
-                })
-            } else {
-                self.session.receive_counting(rest, output, &mut commands)
+                }
+                if waiting == Waiting::Command && matches!(said.first(), Some(b'4' | b'5')) {
+                    account::of_command(client, piece, said);
+                }
             };
+            let (read, step) = self.session.receive_telling(rest, output, &mut commands, hearing);
             taken += read;
             let Step::Body(bytes) = step else {
                 self.turn += read as u32 * COMMAND_WEIGHT;
@@ -219,11 +242,20 @@ impl Connection {
                 match self.dialogue.note(question, txn) {
                     Asking::Phase(phase) => (Pending::Answer(phase), None),
                     Asking::Known(decided) => (Pending::Nothing, Some(decided)),
+                    Asking::Another => (Pending::Nothing, Some(self.admit_another(&txn.client))),
                 }
             }
             Step::Flush => (Pending::Flush, None),
             Step::NeedInput => (Pending::Input, None),
             Step::Reset => {
+                txn.envelope.clear();
+                (Pending::Nothing, None)
+            }
+            Step::Spoilt(reply) => {
+                // Whoever sends a chunk for nobody is told so, and nobody has lost anything.
+                if !txn.envelope.recipients().is_empty() {
+                    account::of_refusal(Refused::Message, txn, &reply);
+                }
                 txn.envelope.clear();
                 (Pending::Nothing, None)
             }
@@ -352,14 +384,22 @@ impl Connection {
 }
 
 /// Has others use the buffers as long as the pipeline is asked, should it not answer at once: a hundred clients whose mails
-/// are being stored would hold a hundred of them.
+/// are being stored would hold a hundred of them. The word on a message goes out before: a client that hears it late may have given up,
+/// and send the message again. Other replies wait for the rest of their pipelined group.
 fn lending<T>(
     buffers: &mut Buffers,
+    mut owing: Option<&mut Wire>,
     mut asking: Pin<&mut impl Future<Output = T>>,
 ) -> impl Future<Output = T> {
     poll_fn(move |cx| {
         let told = asking.as_mut().poll(cx);
         if told.is_pending() {
+            // Whether it can be written at all, the next one to write will find out.
+            if let Some(Ok(written)) =
+                owing.take().map(|wire| wire.write_early(buffers.unwritten()))
+            {
+                buffers.written(written);
+            }
             buffers.lend();
         }
         told

@@ -23,6 +23,14 @@ impl Decided {
         }
     }
 
+    /// What the client is told, if that is not the session's own yes.
+    pub(super) fn reply(&self) -> Option<&Reply<'static>> {
+        match self {
+            Self::Accept => None,
+            Self::Reply(reply) | Self::Disconnect(reply) => Some(reply),
+        }
+    }
+
     /// The answer for a decision; `rejected` is the house's own words for a 5xx.
     pub(super) fn from_decision(decision: Decision, rejected: fn() -> Reply<'static>) -> Self {
         let chosen = decision.reply.and_then(reply);

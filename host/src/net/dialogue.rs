@@ -13,7 +13,7 @@ use guerrilla_smtp::{
     Xforward,
 };
 
-use super::account;
+use super::account::{self, Refused};
 use super::decided::{
     Decided, client_rejected, message_rejected, no_room, policy_rejected, queued,
     recipient_rejected, relay_denied,
@@ -45,6 +45,8 @@ pub(super) enum Asking {
     Phase(Phase),
     /// The answer is known.
     Known(Decided),
+    /// The client is another one: whether it may come in.
+    Another,
 }
 
 /// How a client has introduced itself.
@@ -105,7 +107,7 @@ impl Dialogue {
                 Asking::Phase(Phase::MAIL)
             }
             Question::Rcpt { path, parameters } => {
-                self.recipient(&mut txn.envelope, &path, parameters.all.as_str())
+                self.recipient(txn, &path, parameters.all.as_str())
             }
             Question::Data => Asking::Known(self.room()),
             Question::Message => {
@@ -123,7 +125,10 @@ impl Dialogue {
             }
             Question::Xclient(told) => {
                 believe(&mut txn.client, &told);
-                Asking::Known(Decided::Accept)
+                match told.addr {
+                    Some(_) => Asking::Another,
+                    None => Asking::Known(Decided::Accept),
+                }
             }
             Question::Xforward(told) => {
                 remember(&mut txn.client, &told);
@@ -171,11 +176,11 @@ impl Dialogue {
             self.server.shown.recent.note(tally::verdict(kind), &txn, size, took);
             account::of_message(&asked.decision, &txn, size);
         }
-        let before = self.before.take();
-        if let Some(before) = before.filter(|_| !asked.decision.is_yes()) {
+        let before = self.before.take().filter(|_| !asked.decision.is_yes());
+        let told = self.told(phase, asked.decision, &mut txn);
+        if let Some(before) = before {
             before.restore(&mut txn.client);
         }
-        let told = self.told(phase, asked.decision, &mut txn);
         (txn, told)
     }
 
@@ -183,18 +188,26 @@ impl Dialogue {
     fn told(&self, phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
         let accepted = decision.is_yes();
         let bare = decision.reply.is_none();
-        match phase {
-            Phase::CONNECT if accepted && bare => Told::Greeting(self.server.greeting(self.number)),
-            Phase::CONNECT => Told::One(Decided::from_decision(decision, client_rejected)),
-            Phase::RCPT => {
-                if !accepted {
-                    txn.envelope.pop_recipient();
-                }
-                Told::One(Decided::from_decision(decision, recipient_rejected))
+        let (what, rejected): (_, fn() -> _) = match phase {
+            Phase::CONNECT if accepted && bare => {
+                return Told::Greeting(self.server.greeting(self.number));
             }
-            Phase::SAVE => saved(decision, txn),
-            _ => Told::One(Decided::from_decision(decision, policy_rejected)),
+            Phase::SAVE => return saved(decision, txn),
+            Phase::CONNECT => (Refused::Client, client_rejected),
+            Phase::RCPT => (Refused::Recipient, recipient_rejected),
+            Phase::HELO => (Refused::Helo, policy_rejected),
+            _ => (Refused::Sender, policy_rejected),
+        };
+        let decided = Decided::from_decision(decision, rejected);
+        if !accepted {
+            if let Some(reply) = decided.reply() {
+                account::of_refusal(what, txn, reply);
+            }
+            if phase == Phase::RCPT {
+                txn.envelope.pop_recipient();
+            }
         }
+        Told::One(decided)
     }
 
     /// The connection has ended.
@@ -222,12 +235,8 @@ impl Dialogue {
 
     /// A recipient is taken down if its host is ours. Mail for postmaster without a domain is always ours (RFC 5321
     /// section 4.5.1).
-    fn recipient(
-        &self,
-        envelope: &mut Envelope,
-        path: &ForwardPath<'_>,
-        parameters: &str,
-    ) -> Asking {
+    fn recipient(&self, txn: &mut Transaction, path: &ForwardPath<'_>, parameters: &str) -> Asking {
+        let envelope = &mut txn.envelope;
         match path {
             ForwardPath::Postmaster(name) => {
                 let address = format!("{name}@{}", self.server.host_name);
@@ -239,11 +248,14 @@ impl Dialogue {
                     Some(ip) => policy.allowed_hosts.allows_ip(ip),
                     None => policy.allowed_hosts.allows(domain.as_str()),
                 });
-                if !ours {
-                    return Asking::Known(Decided::Reply(relay_denied()));
-                }
                 let local_part = mailbox.local().unquoted();
                 envelope.push_recipient(mailbox.as_str(), &local_part, domain.as_str(), parameters);
+                if !ours {
+                    let reply = relay_denied();
+                    account::of_refusal(Refused::Recipient, txn, &reply);
+                    txn.envelope.pop_recipient();
+                    return Asking::Known(Decided::Reply(reply));
+                }
             }
         }
         Asking::Phase(Phase::RCPT)

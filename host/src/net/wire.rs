@@ -64,6 +64,14 @@ impl Wire {
         }
     }
 
+    /// Writes what the socket takes without waiting; how much is on its way. The rest is for whoever writes next.
+    pub(super) fn write_early(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.write_now(bytes),
+            Some(tls) => tls.write_early(&self.socket, bytes),
+        }
+    }
+
     /// Writes all of it, waiting for a client that is slow to read.
     pub(super) async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.tls {

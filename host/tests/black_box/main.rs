@@ -44,6 +44,7 @@ mod plugins;
 mod proxies;
 mod proxy_header;
 mod recipients;
+mod refusals;
 mod reload;
 mod reload_plugins;
 mod replies;

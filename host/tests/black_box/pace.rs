@@ -239,3 +239,31 @@ fn neither_a_body_that_is_skipped_nor_our_own_time_is_too_slow() {
     assert_eq!(daemon.mails("test").len(), 2);
     daemon.stop();
 }
+
+/// Who hears late that a message is kept may have given up and send it again.
+#[test]
+fn the_word_on_a_message_does_not_wait_for_the_next_one() {
+    let control = Control::new();
+    let daemon = Setup::chain("HoldsUntilTold|Header|MailDir").control(&control).start();
+    let mut client = daemon.client();
+    let mail = format!(
+        "MAIL FROM:<a@example.com>\r\nRCPT TO:<test@example.test>\r\nBDAT {} LAST\r\n{MESSAGE}",
+        MESSAGE.len()
+    );
+    client.send(mail.repeat(3));
+    let replies = ["250 2.1.0 ", "250 2.1.5 ", "250 2.0.0 OK: queued as "];
+    drop(control.waiting_in("held"));
+    for kept in 1..3 {
+        let waiting = control.waiting_in("held");
+        for reply in replies {
+            client.expect_reply(reply);
+        }
+        assert_eq!(daemon.mails("test").len(), kept);
+        drop(waiting);
+    }
+    for reply in replies {
+        client.expect_reply(reply);
+    }
+    client.expect("QUIT", "221 ");
+    daemon.stop();
+}

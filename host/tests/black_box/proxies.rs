@@ -40,6 +40,41 @@ fn a_trusted_proxy_speaks_for_its_client() {
     daemon.stop();
 }
 
+/// Else one proxy in front of all of them would be one client.
+#[test]
+fn the_places_of_a_network_are_for_the_clients_and_not_for_their_proxy() {
+    let daemon = Setup::without_plugins()
+        .server("xclient_on", true)
+        .server("max_clients_per_ip", 2)
+        .server("max_connects_per_minute", 4)
+        .start();
+    let speaking_for = |ip: &str| {
+        let mut proxy = daemon.client();
+        let reply = proxy.ask(&format!("XCLIENT ADDR={ip}"));
+        (proxy, reply[..4].to_owned())
+    };
+    let first: Vec<_> = (0..5).map(|i| speaking_for(&format!("192.0.2.{i}"))).collect();
+    for (_, reply) in &first {
+        assert_eq!(reply, "220 ");
+    }
+    let (second, reply) = speaking_for("192.0.2.1");
+    assert_eq!(reply, "220 ");
+    let (mut third, reply) = speaking_for("192.0.2.1");
+    assert_eq!(reply, "421 ");
+    third.expect_end();
+    let line = daemon.log().wait_for("192.0.2.1 was turned away: max_clients_per_ip of its");
+    assert!(line.contains(" WARN "), "{line}");
+    for mut client in first.into_iter().map(|(client, _)| client).chain([second]) {
+        client.expect("QUIT", "221 ");
+        client.expect_end();
+    }
+    daemon.log().wait_for_so_many(7, " closed reason=");
+    assert_eq!(speaking_for("192.0.2.1").1, "220 ", "the places are free");
+    assert_eq!(speaking_for("192.0.2.1").1, "421 ", "the fifth within a minute");
+    daemon.log().wait_for("was turned away: max_connects_per_minute of its");
+    daemon.stop();
+}
+
 #[test]
 fn who_is_not_known_is_nobody_else() {
     let daemon = Setup::chain("HeadersParser|Header|MailDir|Recorder")

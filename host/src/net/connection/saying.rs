@@ -14,13 +14,16 @@ impl Connection {
         if buffers.output.is_empty() {
             return Ok(());
         }
-        let tally = self.server.tally();
-        tally.said(&buffers.output);
-        let written = self.wire.write_now(&buffers.output).map_err(Ended::Failed)?;
-        if written < buffers.output.len() {
-            Box::pin(self.write_slowly(&buffers.output[written..])).await?;
+        self.acknowledged = false;
+        self.server.tally().said(&buffers.output);
+        let rest = buffers.unwritten();
+        if !rest.is_empty() {
+            let written = self.wire.write_now(rest).map_err(Ended::Failed)?;
+            if written < rest.len() {
+                Box::pin(self.write_slowly(&rest[written..])).await?;
+            }
         }
-        buffers.output.clear();
+        buffers.said();
         Ok(())
     }
 

@@ -129,6 +129,14 @@ impl TlsSession {
         Ok(encrypted)
     }
 
+    /// Takes what there is room for, and hands the socket what that takes; how much was taken. It goes out with what is
+    /// written next, or while the client is listened to.
+    pub(crate) fn write_early(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.rustls.writer().write(bytes)?;
+        self.push(socket)?;
+        Ok(taken)
+    }
+
     /// Writes all of it, waiting for a client that is slow to read.
     pub(crate) async fn write_all(&mut self, socket: &Socket, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes.get(std::mem::take(&mut self.encrypted)..).unwrap_or_default();
@@ -241,7 +249,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_the_socket_does_not_take_is_written_later_and_once() {
-        for size in [100, 10_000, 200_000] {
+        for (size, early) in
+            [100, 10_000, 200_000].into_iter().flat_map(|s| [(s, false), (s, true)])
+        {
             let (mut wire, mut client) = connected().await;
             let mut sent = Vec::new();
             loop {
@@ -249,7 +259,10 @@ mod tests {
                 while replies.len() < size {
                     write!(replies, "{}\r\n", sent.len() + replies.len()).unwrap();
                 }
-                let written = wire.write_now(&replies).unwrap();
+                let mut written = if early { wire.write_early(&replies).unwrap() } else { 0 };
+                if written < replies.len() {
+                    written += wire.write_now(&replies[written..]).unwrap();
+                }
                 sent.extend_from_slice(&replies);
                 if written < replies.len() {
                     let reader = tokio::spawn(async move {
@@ -259,7 +272,7 @@ mod tests {
                     });
                     wire.write_all(&replies[written..]).await.unwrap();
                     drop(wire);
-                    assert!(reader.await.unwrap() == sent, "replies of {size} bytes");
+                    assert!(reader.await.unwrap() == sent, "replies of {size} bytes, {early}");
                     break;
                 }
             }

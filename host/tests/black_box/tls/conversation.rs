@@ -9,7 +9,7 @@ use tokio_rustls::rustls::{ClientConnection, StreamOwned};
 
 use super::client::{TlsClient, config};
 use super::{BOTH, Mode, log_lines, pki, setup, tls};
-use crate::support::{Client, PATIENCE, Process, Setup};
+use crate::support::{Client, Control, PATIENCE, Process, Setup};
 
 const MESSAGE: &str = "Subject: hello\r\n\r\nHello.\r\n";
 
@@ -198,6 +198,30 @@ fn a_whole_conversation_in_one_write_is_answered_in_order() {
         assert_eq!(daemon.mails("test").len(), 2);
         daemon.stop();
     }
+}
+
+/// As in the clear (`pace.rs`), and what was written early is not written again.
+#[test]
+fn the_word_on_a_message_does_not_wait_for_the_next_one() {
+    let (pki, pair) = pki();
+    let control = Control::new();
+    let setup = Setup::chain("HoldsUntilTold|Header|MailDir").control(&control);
+    let daemon = setup.server("tls", tls(Mode::Always, &pair, json!({}))).start();
+    let mut client = TlsClient::connect(daemon.address(), Mode::Always, &config(&pki));
+    let mail = format!(
+        "MAIL FROM:<a@example.com>\r\nRCPT TO:<test@example.test>\r\nBDAT {} LAST\r\n{MESSAGE}",
+        MESSAGE.len()
+    );
+    client.send(&format!("EHLO client.example\r\n{mail}{mail}QUIT\r\n"));
+    drop(control.waiting_in("held"));
+    let waiting = control.waiting_in("held");
+    let mut codes = |replies: usize| -> Vec<_> {
+        (0..replies).map(|_| client.reply()[..3].to_owned()).collect()
+    };
+    assert_eq!(codes(4), ["250"; 4]);
+    drop(waiting);
+    assert_eq!(codes(4), ["250", "250", "250", "221"]);
+    daemon.stop();
 }
 
 #[test]
