@@ -27,7 +27,9 @@ fn converse(settings: &Arc<Settings>, pieces: &[&[u8]], out: &mut Vec<u8>) -> us
                     break;
                 }
                 Step::Flush | Step::Reset => {}
-                Step::Pause(_) | Step::Spoilt(_) | Step::StartTls => unreachable!("not in this dialogue"),
+                Step::Pause(_) | Step::Spoilt(_) | Step::StartTls => {
+                    unreachable!("not in this dialogue")
+                }
             }
             input = &input[taken..];
         }

@@ -17,7 +17,8 @@ fuzz_target!(|text: &str| {
     let parsed = GoDsn::parse(&format!("user:{password}@unix({path})/mail"));
     let parsed = parsed.map(|dsn| (dsn.user, dsn.password, dsn.address, dsn.database));
     if !path.contains(['@', '(']) {
-        let whole = ("user".into(), Some(password.into()), Address::Unix(path.into()), "mail".into());
+        let whole =
+            ("user".into(), Some(password.into()), Address::Unix(path.into()), "mail".into());
         assert!(parsed.is_ok_and(|parsed| parsed == whole));
     }
 });

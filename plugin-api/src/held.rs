@@ -11,7 +11,7 @@ use crate::verdict::Verdict;
 
 /// A transaction in hand: it may be moved to another thread and is completed once.
 ///
-/// One that is dropped is deferred (451), and one that is dropped by a panic counts as a fault (deferred too, unless the
+/// One that is dropped is deferred (451) with a line in the log, and one that is dropped by a panic counts as a fault (deferred too, unless the
 /// operator wants it otherwise): mail is never lost because a task was cancelled or has panicked.
 /// The host waits until its deadline only; completing later than that is harmless and logged.
 pub struct Held {
@@ -72,8 +72,14 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if self.open {
-            self.finish(if thread::panicking() { Status::PANICKED } else { Status::DEFER });
+        if !self.open {
+            return;
         }
+        if thread::panicking() {
+            return self.finish(Status::PANICKED);
+        }
+        // The client hears of some local error, and its operator would look for one in vain.
+        self.log(Level::Warn, format_args!("dropped without a verdict, which is a deferral"));
+        self.finish(Status::DEFER);
     }
 }

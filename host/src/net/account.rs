@@ -12,7 +12,7 @@ use guerrilla_smtp::Reply;
 
 use super::decided::{Decided, message_rejected};
 use super::ended::Ended;
-use crate::mail::{Client, Transaction};
+use crate::mail::{Client, Recipient, Transaction};
 use crate::pipeline::{Decision, Kind};
 
 /// A message has its answer. Its size is told apart: after a time-out the transaction is a spare without the body.
@@ -36,28 +36,26 @@ pub(super) fn of_message(decision: &Decision, txn: &Transaction, size: usize) {
     );
 }
 
-/// What is refused by a chain, by `allowed_hosts`, or by a rule of the protocol that a whole message must keep.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+/// Who or what is refused by a chain, by `allowed_hosts`, or by a rule of the protocol that a whole message must keep.
+#[derive(Clone, Copy)]
+pub(super) enum Refused<'a> {
     Client,
     Helo,
     Sender,
-    /// The last one.
-    Recipient,
+    Recipient(&'a Recipient),
     Message,
 }
 
 /// It is refused with this reply.
-pub(super) fn of_refusal(what: Refused, txn: &Transaction, reply: &Reply<'_>) {
+pub(super) fn of_refusal(what: Refused<'_>, txn: &Transaction, reply: &Reply<'_>) {
     let (client, envelope) = (&txn.client, &txn.envelope);
     // Until a MAIL is taken, what is there is of the message before.
     let sender = envelope.sender().filter(|_| !matches!(what, Refused::Client | Refused::Helo));
     let to = match what {
         Refused::Client | Refused::Helo | Refused::Sender => None,
-        Refused::Recipient => envelope.recipients().last().map(|last| {
-            let address = envelope.address(last.mailbox());
-            format!("<{address}>")
-        }),
+        Refused::Recipient(recipient) => {
+            Some(format!("<{}>", envelope.address(recipient.mailbox())))
+        }
         Refused::Message => Some(Recipients(txn).to_string()),
     };
     tracing::info!(
@@ -73,13 +71,13 @@ pub(super) fn of_refusal(what: Refused, txn: &Transaction, reply: &Reply<'_>) {
     );
 }
 
-impl Refused {
+impl Refused<'_> {
     fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
             Self::Helo => "HELO",
             Self::Sender => "sender",
-            Self::Recipient => "recipient",
+            Self::Recipient(_) => "recipient",
             Self::Message => "message",
         }
     }

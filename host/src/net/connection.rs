@@ -7,7 +7,6 @@
 //! *Trust*: none in the client. Its silence, its bytes and its reading speed are bounded.
 
 use std::future::poll_fn;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,7 @@ use super::buffers::Buffers;
 use super::dialogue::{Asking, Dialogue};
 use super::ended::Ended;
 use super::panics::poll_caught;
-use super::patience::{Overstepped, Patience};
+use super::patience::Patience;
 use super::server::Server;
 use super::stop::Ear;
 use super::wire::Wire;
@@ -30,6 +29,7 @@ use crate::mail::Transaction;
 
 mod asking;
 mod greeting;
+mod listening;
 mod saying;
 
 pub(super) struct Connection {
@@ -68,13 +68,6 @@ enum Pending {
     Pause(Duration),
     Handshake,
     Close(CloseReason),
-}
-
-/// Why waiting came to an end.
-enum Woken {
-    Readable,
-    Stop,
-    TimedOut(Overstepped),
 }
 
 impl Connection {
@@ -300,87 +293,6 @@ impl Connection {
         self.session.tls_done();
         Ok(())
     }
-
-    /// Says what is to be said, then listens.
-    async fn hear(&mut self, buffers: &mut Buffers) -> Result<(), Ended> {
-        self.flush(buffers).await?;
-        if !self.session.in_transaction() {
-            self.dialogue.idle();
-        }
-        // Others may use them while this one is silent.
-        buffers.lend();
-        self.note_pace();
-        if self.turn >= TURN {
-            self.turn = 0;
-            tokio::task::yield_now().await;
-        }
-        match self.wait().await? {
-            Woken::Readable => {}
-            Woken::Stop => {
-                self.stopping = true;
-                self.session.shutting_down(&mut buffers.output);
-                return Ok(());
-            }
-            Woken::TimedOut(what) => {
-                self.server.tally().overstepped(what);
-                self.session.timed_out(&mut buffers.output);
-                return Ok(());
-            }
-        }
-        buffers.have();
-        let read = self.wire.try_read(buffers.room());
-        self.turn += self.wire.take_idle_bytes() as u32 * IDLE_WEIGHT;
-        match read {
-            Ok(0) => Err(Ended::ClientGone),
-            Ok(read) => {
-                buffers.filled(read);
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err(Ended::Failed(error)),
-        }
-    }
-
-    fn note_pace(&mut self) {
-        let now = Instant::now();
-        if std::mem::take(&mut self.progressed) {
-            self.patience.progressed(now);
-        }
-        let received = u64::from(std::mem::take(&mut self.received));
-        let in_body = self.session.waiting() == Waiting::Body;
-        self.patience.body(in_body.then_some(received), now);
-    }
-
-    async fn wait(&mut self) -> Result<Woken, Ended> {
-        loop {
-            tokio::select! {
-                biased;
-                ready = self.wire.readable() => {
-                    return ready.map(|()| Woken::Readable).map_err(Ended::Failed);
-                }
-                () = poll_fn(|cx| self.ear.poll(&self.server.stop, cx)), if !self.stopping => return Ok(Woken::Stop),
-                () = &mut self.alarm => {
-                    let now = Instant::now();
-                    if let Some(what) = self.patience.over(self.session.in_transaction(), now) {
-                        return Ok(Woken::TimedOut(what));
-                    }
-                    self.alarm.as_mut().reset(self.patience.due(now));
-                }
-            }
-        }
-    }
-
-    /// A client that makes errors waits for its replies.
-    async fn pause(&mut self, delay: Duration, buffers: &mut Buffers) -> Result<(), Ended> {
-        self.flush(buffers).await?;
-        buffers.lend();
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = self.server.stop.begun() => {}
-        }
-        buffers.have();
-        Ok(())
-    }
 }
 
 /// Has others use the buffers as long as the pipeline is asked, should it not answer at once: a hundred clients whose mails
@@ -406,15 +318,8 @@ fn lending<T>(
     })
 }
 
-/// Bytes of a body after which others have their turn: a millisecond or two. Of its own accord tokio lets a socket that is always
-/// readable be read 128 times, which is 8 MiB.
-const TURN: u32 = 512 * 1024;
-
 /// How many bytes of a body are as much work as one of a command: a buffer full of `NOOP` is a turn of its own.
 const COMMAND_WEIGHT: u32 = 8;
-
-/// How many bytes of a body are as much work as one of a record of TLS in which there is none.
-const IDLE_WEIGHT: u32 = 16;
 
 /// How many bytes of a body are as much work as one piece of it, however small: a line that begins with a dot ends a piece.
 const PIECE_WEIGHT: u32 = 256;

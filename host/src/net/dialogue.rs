@@ -3,15 +3,11 @@
 //! The session knows the protocol, the pipeline knows the processors; here a question of the one becomes a
 //! phase of the other. The transaction belongs to the connection and is passed along.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
 use guerrilla_plugin_abi::{Event, Phase, Status};
-use guerrilla_smtp::{
-    Answer, Attribute, ForwardPath, HelloVerb, Mailbox, Question, Reply, ReversePath, Xclient,
-    Xforward,
-};
+use guerrilla_smtp::{Answer, ForwardPath, HelloVerb, Mailbox, Question, Reply, ReversePath};
 
 use super::account::{self, Refused};
 use super::decided::{
@@ -21,8 +17,12 @@ use super::decided::{
 use super::policy::InForce;
 use super::server::Server;
 use super::tally;
-use crate::mail::{BodyError, Client, Envelope, MAX_SESSION_NOTE, Transaction};
+use crate::mail::{BodyError, Client, Envelope, Recipient, Transaction};
 use crate::pipeline::{Decision, Kind};
+
+mod spoken_for;
+
+use spoken_for::{believe, remember};
 
 /// Our side of the conversation.
 pub(super) struct Dialogue {
@@ -175,6 +175,11 @@ impl Dialogue {
             self.server.tally().message(kind, size, took);
             self.server.shown.recent.note(tally::verdict(kind), &txn, size, took);
             account::of_message(&asked.decision, &txn, size);
+            for recipient in txn.envelope.recipients() {
+                if let Some(reply) = verdict_on(recipient).reply().filter(|r| !r.is_positive()) {
+                    account::of_refusal(Refused::Recipient(recipient), &txn, reply);
+                }
+            }
         }
         let before = self.before.take().filter(|_| !asked.decision.is_yes());
         let told = self.told(phase, asked.decision, &mut txn);
@@ -188,20 +193,19 @@ impl Dialogue {
     fn told(&self, phase: Phase, decision: Decision, txn: &mut Transaction) -> Told {
         let accepted = decision.is_yes();
         let bare = decision.reply.is_none();
-        let (what, rejected): (_, fn() -> _) = match phase {
+        let rejected = match phase {
             Phase::CONNECT if accepted && bare => {
                 return Told::Greeting(self.server.greeting(self.number));
             }
             Phase::SAVE => return saved(decision, txn),
-            Phase::CONNECT => (Refused::Client, client_rejected),
-            Phase::RCPT => (Refused::Recipient, recipient_rejected),
-            Phase::HELO => (Refused::Helo, policy_rejected),
-            _ => (Refused::Sender, policy_rejected),
+            Phase::CONNECT => client_rejected,
+            Phase::RCPT => recipient_rejected,
+            _ => policy_rejected,
         };
         let decided = Decided::from_decision(decision, rejected);
         if !accepted {
             if let Some(reply) = decided.reply() {
-                account::of_refusal(what, txn, reply);
+                of_refusal_in(phase, txn, reply);
             }
             if phase == Phase::RCPT {
                 txn.envelope.pop_recipient();
@@ -252,7 +256,7 @@ impl Dialogue {
                 envelope.push_recipient(mailbox.as_str(), &local_part, domain.as_str(), parameters);
                 if !ours {
                     let reply = relay_denied();
-                    account::of_refusal(Refused::Recipient, txn, &reply);
+                    of_last_recipient(txn, &reply);
                     txn.envelope.pop_recipient();
                     return Asking::Known(Decided::Reply(reply));
                 }
@@ -306,75 +310,37 @@ fn saved(decision: Decision, txn: &mut Transaction) -> Told {
     told
 }
 
+fn of_refusal_in(phase: Phase, txn: &Transaction, reply: &Reply<'_>) {
+    match phase {
+        Phase::CONNECT => account::of_refusal(Refused::Client, txn, reply),
+        Phase::HELO => account::of_refusal(Refused::Helo, txn, reply),
+        Phase::RCPT => of_last_recipient(txn, reply),
+        _ => account::of_refusal(Refused::Sender, txn, reply),
+    }
+}
+
+fn of_last_recipient(txn: &Transaction, reply: &Reply<'_>) {
+    if let Some(last) = txn.envelope.recipients().last() {
+        account::of_refusal(Refused::Recipient(last), txn, reply);
+    }
+}
+
 /// RFC 2033 section 4.2 and draft-hall-prdr: one reply for each recipient, in order.
 fn each_recipient(envelope: &Envelope) -> Vec<Reply<'static>> {
-    let reply = |recipient: &crate::mail::Recipient| {
-        let (kind, chosen) = match &recipient.verdict {
-            Some((Status::DEFER, reply)) => (Kind::Defer, reply.clone()),
-            Some((Status::REJECT, reply)) => (Kind::Reject, reply.clone()),
-            Some((_, reply)) => (Kind::Accept, reply.clone()),
-            None => (Kind::Accept, None),
-        };
-        let decision = Decision { reply: chosen, ..Decision::bare(kind) };
-        match Decided::from_decision(decision, recipient_rejected) {
-            Decided::Accept => queued(envelope.queued_id()),
-            Decided::Reply(reply) | Decided::Disconnect(reply) => reply,
-        }
+    let reply = |recipient| match verdict_on(recipient) {
+        Decided::Accept => queued(envelope.queued_id()),
+        Decided::Reply(reply) | Decided::Disconnect(reply) => reply,
     };
     envelope.recipients().iter().map(reply).collect()
 }
 
-/// XFORWARD from a trusted proxy: what it knows of the client goes into notes of the session (`xforward.addr`, ...), for
-/// the log and for processors; nobody is believed to be anybody else for it. What it says to be unavailable was known
-/// of an earlier client, if at all, and is forgotten.
-fn remember(client: &mut Client, told: &Xforward<'_>) {
-    fn text<T: ToString>(told: &Option<Attribute<T>>) -> Option<String> {
-        told.as_ref().map(|told| told.value().map(T::to_string).unwrap_or_default())
-    }
-    let known = [
-        ("xforward.addr", text(&told.addr)),
-        ("xforward.port", text(&told.port)),
-        ("xforward.name", text(&told.name)),
-        ("xforward.helo", text(&told.helo)),
-        ("xforward.proto", text(&told.proto)),
-        ("xforward.ident", text(&told.ident)),
-    ];
-    for (key, value) in known {
-        if let Some(value) = value {
-            let session = client.session;
-            tracing::debug!(%session, "{key}={value}");
-            // A value beyond the limit of notes is left out; an empty one removes the note.
-            let _ = client.notes.set(key, value.as_bytes(), MAX_SESSION_NOTE);
-        }
-    }
-}
-
-/// XCLIENT from a trusted proxy: it speaks for somebody else, whom we take at its word from here on. What it says to be
-/// unavailable is not known; what was noted about the one before is forgotten.
-fn believe(client: &mut Client, told: &Xclient<'_>) {
-    client.set_remote(place(client.remote, &told.addr, &told.port));
-    client.set_local(place(client.local, &told.dest_addr, &told.dest_port));
-    // Who has another address has another name; a long XCLIENT may come in parts.
-    if told.addr.is_some() || told.name.is_some() {
-        let name = told.name.as_ref().and_then(|name| name.value());
-        client.remote_name = name.map(ToString::to_string);
-    }
-    client.helo = told.helo.as_ref().and_then(|helo| helo.value()).map(ToString::to_string);
-    client.esmtp = false;
-    client.notes.retain(|key| key.starts_with("proxy."));
-}
-
-/// An address of which all, a part or nothing is told anew.
-fn place(
-    known: Option<SocketAddr>,
-    ip: &Option<Attribute<IpAddr>>,
-    port: &Option<Attribute<u16>>,
-) -> Option<SocketAddr> {
-    let port = port.as_ref().map(|port| port.value().copied().unwrap_or(0));
-    match ip {
-        Some(ip) => ip.value().map(|ip| SocketAddr::new(*ip, port.unwrap_or(0))),
-        None => {
-            known.map(|known| SocketAddr::new(known.ip(), port.unwrap_or_else(|| known.port())))
-        }
-    }
+/// What a stage has said of this recipient alone.
+fn verdict_on(recipient: &Recipient) -> Decided {
+    let (kind, reply) = match &recipient.verdict {
+        Some((Status::DEFER, reply)) => (Kind::Defer, reply.clone()),
+        Some((Status::REJECT, reply)) => (Kind::Reject, reply.clone()),
+        Some((_, reply)) => (Kind::Accept, reply.clone()),
+        None => return Decided::Accept,
+    };
+    Decided::from_decision(Decision { reply, ..Decision::bare(kind) }, recipient_rejected)
 }

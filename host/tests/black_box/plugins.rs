@@ -8,7 +8,7 @@ const WRONG_IN_SAVE: [(&str, &str); 5] = [
     ("Panics", "Panics: fault: panicked in save: save gone wrong in two lines"),
     ("PanicsInline", "PanicsInline: fault: panicked in save: save gone wrong"),
     ("PendsWithoutHold", "PendsWithoutHold: fault: answered PENDING without a hold"),
-    ("HoldsAndDrops", ""),
+    ("HoldsAndDrops", "HoldsAndDrops: dropped without a verdict, which is a deferral"),
     ("HoldsAndPanics", "HoldsAndPanics: panicked in save: gone wrong with a transaction in hand"),
 ];
 

@@ -85,3 +85,28 @@ fn a_spoilt_message_has_one_line_however_many_replies() {
     assert!(found[1].contains("552 5.3.4 "), "{found:?}");
     daemon.stop();
 }
+
+/// The line of the message is for all of them.
+#[test]
+fn recipients_that_are_refused_with_the_message_are_named() {
+    let daemon = Setup::chain("Policy|Header|MailDir").server("protocol", "lmtp").start();
+    let mut client = Client::connect(daemon.address());
+    client.expect_reply("220 ");
+    client.expect("LHLO client.example", "250");
+    let to = ["a@example.test", "full@example.test"];
+    client.mail("a@b.example", &to, "Subject: x\r\n\r\nHello.\r\n");
+    client.expect_reply("452 4.2.2 ");
+    let line = daemon.log().wait_for("recipient refused ");
+    assert!(line.contains(r#" to=<full@example.test> reply="452 4.2.2 Mailbox full""#), "{line}");
+    daemon.log().wait_for("message accepted ");
+    client.expect("QUIT", "221 ");
+    daemon.stop();
+
+    let daemon = Setup::chain("Policy|Header|MailDir").start();
+    let reply = daemon.client().mail("a@b.example", &to, "Subject: x\r\n\r\nHello.\r\n");
+    assert!(reply.starts_with("452 4.2.2 "), "{reply}");
+    let line = daemon.log().wait_for("recipient refused ");
+    assert!(line.contains(" to=<full@example.test> "), "{line}");
+    assert!(daemon.log().wait_for("message deferred ").contains("452 4.2.2 "));
+    daemon.stop();
+}
